@@ -1,0 +1,1 @@
+//! A laboratory of network namespaces, traffic and honest measurements; what demo, bench and the interop tests run in.

@@ -1,0 +1,3 @@
+//! The `ringmesh` executable.
+
+fn main() {}

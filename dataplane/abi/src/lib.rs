@@ -1,0 +1,1 @@
+//! The memory that the control process and the data plane share; nothing in it is believed before it is claimed.

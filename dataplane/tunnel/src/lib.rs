@@ -1,0 +1,1 @@
+//! WireGuard as pure state machines: time, randomness and buffers are arguments.

@@ -1,0 +1,1 @@
+//! Bytes on the network, no decisions: WireGuard messages, IP headers, keys.

@@ -1,0 +1,1 @@
+//! One core's packet pipeline, the slow thread, and the start of the data-plane process.
