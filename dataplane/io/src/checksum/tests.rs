@@ -35,7 +35,7 @@ fn the_example_of_the_rfc() {
 #[test]
 fn every_length_at_every_alignment() {
     let bytes = noise(1_700, 1);
-    for start in 0..64 {
+    for start in 0..33 {
         for len in 0..1_600 {
             let bytes = &bytes[start..start + len];
             assert_eq!(
@@ -49,7 +49,7 @@ fn every_length_at_every_alignment() {
 
 #[test]
 fn all_ones_fold_all_the_way() {
-    for len in [0, 1, 2, 3, 4, 63, 64, 65, 1_420, 65_535, 1 << 20] {
+    for len in [0, 1, 2, 3, 4, 63, 64, 65, 1_420, 65_535, 1 << 20, (1 << 21) + 32, (1 << 22) + 3] {
         let bytes = vec![0xff; len];
         assert_eq!(u16::from_be_bytes(Sum::ZERO.add_bytes(&bytes).partial()), naive(&bytes), "{len}");
     }
