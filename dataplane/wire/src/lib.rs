@@ -8,8 +8,10 @@
 
 #![forbid(unsafe_code)]
 
-pub mod endpoint;
+mod endpoint;
 pub mod ip;
 pub mod keys;
 pub mod message;
 pub mod punt;
+
+pub use endpoint::{Endpoint, LocalAddr, SourceBytes, UdpPath, plain};
