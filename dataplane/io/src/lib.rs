@@ -1,8 +1,12 @@
 //! The kernel edge of one worker: io_uring, TUN, UDP, segment offload. Knows no WireGuard.
 
 pub mod checksum;
+mod headers;
+#[cfg(test)]
+mod packets;
 mod port;
 mod span;
+mod split;
 mod vnet;
 
 pub use port::{
@@ -10,4 +14,5 @@ pub use port::{
     SlotId,
 };
 pub use span::Span;
+pub use split::{HEAD_MAX, Split, SplitError};
 pub use vnet::{Gso, VnetHdr};

@@ -1,29 +1,7 @@
 //! The judge is the definition of RFC 1071, one big-endian word at a time.
 
 use super::Sum;
-
-/// Section 1 of the RFC, written down naively.
-fn naive(bytes: &[u8]) -> u16 {
-    let mut sum = 0_u32;
-    for pair in bytes.chunks(2) {
-        sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
-        sum = (sum >> 16) + (sum & 0xffff);
-    }
-    sum as u16
-}
-
-/// Bytes without a pattern that a wrong loop could survive; the same in every run.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect()
-}
+use crate::packets::{naive, noise};
 
 #[test]
 fn the_example_of_the_rfc() {
