@@ -2,6 +2,7 @@
 
 pub mod checksum;
 mod headers;
+mod join;
 #[cfg(test)]
 mod packets;
 mod port;
@@ -9,6 +10,7 @@ mod span;
 mod split;
 mod vnet;
 
+pub use join::Joiner;
 pub use port::{
     BufId, DATAGRAM_MAX, Destination, Event, Fallback, Features, PIECES_MAX, Port, SEGMENTS_MAX, SLOT_LEN,
     SlotId,

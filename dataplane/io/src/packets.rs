@@ -93,7 +93,7 @@ impl Packet {
         header.extend(443_u16.to_be_bytes());
         header.extend(self.seq.to_be_bytes());
         header.extend(self.ack.to_be_bytes());
-        header.push(((20 + self.options.len()) / 4 << 4) as u8);
+        header.push(((20 + self.options.len()) * 4) as u8);
         header.push(self.flags);
         header.extend(self.window.to_be_bytes());
         header.extend([0; 2]);
