@@ -40,7 +40,8 @@ pub enum Kind {
     Other,
 }
 
-/// Tells what `datagram` is: the type, the reserved bytes and the length must all fit.
+/// Tells what `datagram` is: the type, the reserved bytes and the length must all fit. Data may
+/// have any length from that of a keepalive on.
 #[must_use]
 pub fn classify(datagram: &[u8]) -> Kind {
     match (datagram.first_chunk(), datagram.len()) {
