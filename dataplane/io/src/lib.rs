@@ -1,20 +1,37 @@
 //! The kernel edge of one worker: io_uring, TUN, UDP, segment offload. Knows no WireGuard.
 
+mod address;
+mod buffers;
 pub mod checksum;
+pub mod clock;
+mod cmsg;
 mod headers;
 mod join;
+mod limits;
+mod memory;
+mod outbox;
 #[cfg(test)]
 mod packets;
 mod port;
+mod ring;
+mod slots;
+mod source;
 mod span;
 mod split;
+mod token;
+mod tun;
+mod udp;
+mod uring;
 mod vnet;
+mod wake;
 
 pub use join::Joiner;
+pub use limits::{BUFFERS_MAX, Limits, SLOTS_MAX, SOCKETS_MAX, Without};
 pub use port::{
     BufId, DATAGRAM_MAX, Destination, Event, Fallback, Features, PIECES_MAX, Port, SEGMENTS_MAX, SLOT_LEN,
     SlotId,
 };
 pub use span::Span;
 pub use split::{HEAD_MAX, Split, SplitError};
+pub use uring::{Offloads, PortFds, Prepared, UringPort};
 pub use vnet::{Gso, VnetHdr};

@@ -37,7 +37,8 @@ pub struct SlotId(pub(crate) u16);
 pub struct Destination {
     /// The peer's address, never IPv4-mapped.
     pub remote: SocketAddr,
-    /// Our source address and interface index (0 = any); `None` lets the kernel choose.
+    /// Our source address and interface index; `None` lets the kernel choose. The interface counts only for
+    /// link-local addresses; for others the routes decide. A source that went away is left out, once tried.
     pub local: Option<(IpAddr, u32)>,
     /// Which of the port's sockets.
     pub socket: u8,
@@ -51,6 +52,8 @@ pub struct Destination {
 pub enum Fallback {
     /// Sends of several segments, on one socket; each segment now goes as a message of its own.
     UdpGso,
+    /// Writes of UDP super-packets; the caller must join no more.
+    TunUso,
     /// One read request that serves many packets; the TUN queue is now read by single requests.
     ReadMultishot,
     /// One receive request that serves many datagrams; now single requests.
@@ -63,13 +66,20 @@ pub enum Fallback {
 
 impl Fallback {
     /// Every fallback, in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::UdpGso, Self::ReadMultishot, Self::RecvMultishot, Self::DeferTaskrun, Self::Restrictions];
+    pub const ALL: [Self; 6] = [
+        Self::UdpGso,
+        Self::TunUso,
+        Self::ReadMultishot,
+        Self::RecvMultishot,
+        Self::DeferTaskrun,
+        Self::Restrictions,
+    ];
 
     /// The name for people and statistics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::UdpGso => "udp-gso",
+            Self::TunUso => "tun-uso",
             Self::ReadMultishot => "read-multishot",
             Self::RecvMultishot => "recv-multishot",
             Self::DeferTaskrun => "defer-taskrun",

@@ -1,0 +1,297 @@
+//! The TUN queue: packets out of it, packets into it, each behind its virtio header.
+//!
+//! One completion is one packet or one super-packet; TUN has no call for several. A write is gathered
+//! from pieces, since a super-packet is joined from where its segments were decrypted.
+//!
+//! **Invariant:** writes reach the device in the order of the calls. Where the kernel completes them while
+//! they are submitted (Linux 6.4) the ring keeps that order; where it would hand them to threads of
+//! its own, they are plain system calls.
+#![allow(unsafe_code, reason = "requests point into buffers and tables")]
+
+use crate::buffers::{Buffers, Group};
+use crate::limits::{PIECES, SINGLE_READS, WRITES};
+use crate::ring::{Ring, TUN};
+use crate::source::{Ended, Source};
+use crate::token::Token;
+use crate::{Event, Fallback, Gso, PIECES_MAX, Span, VnetHdr};
+use io_uring::squeue::Flags;
+use io_uring::{cqueue, opcode};
+use rustix::io::Errno;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+/// The longest virtio header that a queue may be set to: the one with a buffer count (12 bytes).
+pub(crate) const VNET_MAX: usize = 12;
+
+/// Where a packet's IP header begins in its buffer: on a cache line.
+const PACKET_AT: usize = 64;
+
+/// A write in flight.
+#[derive(Clone, Copy)]
+struct Write {
+    head: [u8; VNET_MAX],
+    first: u16,
+    count: u16,
+    packets: u32,
+    gso: Gso,
+}
+
+/// Requests and their tables for one TUN queue.
+pub(crate) struct Tun {
+    fd: OwnedFd,
+    vnet_len: usize,
+    /// The ring reads and writes the device without threads of the kernel's.
+    prompt: bool,
+    uso: bool,
+    reads: Source,
+    writes: Box<[Write]>,
+    /// The pieces of all writes; each write has a stretch of it. Both tables fill up and start over when no
+    /// write is in flight.
+    pieces: Box<[libc::iovec]>,
+    writes_used: usize,
+    pieces_used: usize,
+    flying: u16,
+}
+
+// SAFETY: the pieces point into buffers of the same port, which move to another thread together with this.
+unsafe impl Send for Tun {}
+
+impl Tun {
+    /// `fd` must be blocking and have a virtio header of `vnet_len` bytes, 10 or 12.
+    pub(crate) fn new(fd: OwnedFd, vnet_len: usize, uso: bool, multishot: bool, nowait: bool) -> Self {
+        let prompt = nowait && takes_nowait(&fd);
+        let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let write = Write { head: [0; VNET_MAX], first: 0, count: 0, packets: 0, gso: Gso::None };
+        Self {
+            fd,
+            vnet_len,
+            prompt,
+            uso,
+            // Several reads in threads would overtake each other.
+            reads: Source::new(multishot && prompt, if prompt { SINGLE_READS } else { 1 }),
+            writes: vec![write; WRITES].into(),
+            pieces: vec![empty; PIECES].into(),
+            writes_used: 0,
+            pieces_used: 0,
+            flying: 0,
+        }
+    }
+
+    /// Bytes to leave free in front of what a read writes.
+    pub(crate) const fn head(vnet_len: usize) -> usize {
+        PACKET_AT - vnet_len
+    }
+
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    pub(crate) const fn multishot(&self) -> bool {
+        self.reads.multishot()
+    }
+
+    pub(crate) const fn uso(&self) -> bool {
+        self.uso
+    }
+
+    pub(crate) const fn source_mut(&mut self) -> &mut Source {
+        &mut self.reads
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.reads.is_gone()
+    }
+
+    /// Arms what is not armed.
+    pub(crate) fn arm(&mut self, ring: &mut Ring, buffers: &Buffers) {
+        while ring.reserve(1)
+            && let Some(lane) = self.reads.arm(buffers.is_stocked(Group::Tun))
+        {
+            let group = Group::Tun.id();
+            let entry = if self.reads.multishot() {
+                opcode::ReadMulti::new(TUN, 0, group).build()
+            } else {
+                // A length of zero means all of the buffer.
+                opcode::Read::new(TUN, std::ptr::null_mut(), 0).buf_group(group).build()
+            };
+            let flags = Flags::FIXED_FILE | Flags::BUFFER_SELECT;
+            let entry = entry.flags(flags).user_data(Token::Read { lane }.encode());
+            // SAFETY: it points nowhere; the kernel takes a buffer of the group, which outlives the ring.
+            unsafe { ring.push(&entry) };
+        }
+    }
+
+    /// A read's completion.
+    pub(crate) fn on_read(
+        &mut self,
+        cqe: &cqueue::Entry,
+        lane: u8,
+        buffers: &mut Buffers,
+        events: &mut Vec<Event>,
+    ) {
+        if !cqueue::more(cqe.flags()) {
+            self.reads.disarm(lane);
+        }
+        let Ok(len) = usize::try_from(cqe.result()) else {
+            return self.on_read_error(-cqe.result(), events);
+        };
+        let taken = cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Tun, index));
+        let Some((buf, start)) = taken else {
+            return;
+        };
+        let bytes = buffers.region().get(start..start + len).unwrap_or_default();
+        let Some(vnet) = VnetHdr::parse(bytes).filter(|_| len >= self.vnet_len) else {
+            buffers.release(buf);
+            return events.push(Event::Malformed { deliveries: 1 });
+        };
+        let span = Span { start: (start + self.vnet_len) as u32, len: (len - self.vnet_len) as u32 };
+        events.push(Event::Packet { buf, vnet, span });
+    }
+
+    fn on_read_error(&mut self, errno: i32, events: &mut Vec<Event>) {
+        let ended = Ended::from_errno(errno, self.reads.multishot());
+        if !self.reads.on_ended(ended) {
+            return;
+        }
+        match ended {
+            Ended::Gone => events.push(Event::Gone),
+            Ended::NoMultishot => events.push(Event::Fallback(Fallback::ReadMultishot)),
+            Ended::Again | Ended::Dry | Ended::Pause => {}
+        }
+    }
+
+    /// Whether a write of `count` pieces finds room without waiting for others.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        !self.prompt || (self.writes_used < WRITES && self.pieces_used + count < PIECES)
+    }
+
+    /// Queues a write. The error is an errno; nothing was queued then.
+    pub(crate) fn write(
+        &mut self,
+        ring: &mut Ring,
+        buffers: &mut Buffers,
+        vnet: VnetHdr,
+        pieces: &[Span],
+        packets: u32,
+    ) -> Result<(), i32> {
+        if self.is_gone() {
+            return Err(libc::EBADFD);
+        }
+        if pieces.len() > PIECES_MAX {
+            return Err(libc::EMSGSIZE);
+        }
+        if !self.prompt {
+            return self.write_now(buffers, vnet, pieces);
+        }
+        if !self.has_room(pieces.len()) || !ring.reserve(1) {
+            return Err(libc::ENOBUFS);
+        }
+        self.gather(buffers, pieces)?;
+        self.launch(ring, vnet, pieces.len(), packets);
+        Ok(())
+    }
+
+    /// Pins the pieces and notes where they are, behind a place for the header.
+    fn gather(&mut self, buffers: &mut Buffers, pieces: &[Span]) -> Result<(), i32> {
+        let vectors = &mut self.pieces[self.pieces_used + 1..];
+        for (done, (piece, vector)) in pieces.iter().zip(vectors).enumerate() {
+            if buffers.pin(*piece).is_none() {
+                pieces[..done].iter().for_each(|piece| unpin(buffers, buffers.address(*piece)));
+                return Err(libc::EFAULT);
+            }
+            *vector = libc::iovec { iov_base: buffers.address(*piece).cast(), iov_len: piece.len as usize };
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, ring: &mut Ring, vnet: VnetHdr, count: usize, packets: u32) {
+        let (index, first) = (self.writes_used, self.pieces_used);
+        let write = &mut self.writes[index];
+        *write = Write {
+            head: head_bytes(vnet),
+            first: first as u16,
+            count: count as u16,
+            packets,
+            gso: vnet.gso,
+        };
+        self.pieces[first] = libc::iovec { iov_base: write.head.as_mut_ptr().cast(), iov_len: self.vnet_len };
+        let entry = opcode::Writev::new(TUN, &raw const self.pieces[first], count as u32 + 1)
+            .build()
+            .flags(Flags::FIXED_FILE)
+            .user_data(Token::Write(index as u16).encode());
+        // SAFETY:
+        // - the vectors and the header lie in boxed tables; their places are used again only when no write
+        //   is in flight;
+        // - the pieces lie in the region, which outlives the ring, and are pinned until the completion.
+        unsafe { ring.push(&entry) };
+        ring.expect_promptly();
+        self.writes_used += 1;
+        self.pieces_used += count + 1;
+        self.flying += 1;
+    }
+
+    /// A write by plain system call.
+    fn write_now(&mut self, buffers: &Buffers, vnet: VnetHdr, pieces: &[Span]) -> Result<(), i32> {
+        let head = head_bytes(vnet);
+        let mut slices = [IoSlice::new(&[]); PIECES_MAX + 1];
+        slices[0] = IoSlice::new(&head[..self.vnet_len]);
+        for (slice, piece) in slices[1..].iter_mut().zip(pieces) {
+            *slice = IoSlice::new(buffers.region().get(piece.range()).ok_or(libc::EFAULT)?);
+        }
+        let written = rustix::io::writev(&self.fd, &slices[..=pieces.len()]);
+        written.map(drop).map_err(Errno::raw_os_error)
+    }
+
+    /// A write's completion.
+    pub(crate) fn on_write(
+        &mut self,
+        cqe: &cqueue::Entry,
+        index: u16,
+        buffers: &mut Buffers,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(write) = self.writes.get(usize::from(index)).copied() else {
+            return;
+        };
+        let first = usize::from(write.first) + 1;
+        for vector in &self.pieces[first..first + usize::from(write.count)] {
+            unpin(buffers, vector.iov_base.cast());
+        }
+        self.flying = self.flying.saturating_sub(1);
+        if self.flying == 0 {
+            (self.writes_used, self.pieces_used) = (0, 0);
+        }
+        if cqe.result() < 0 {
+            self.on_write_error(write.gso, write.packets, -cqe.result(), events);
+        }
+    }
+
+    /// A write that did not arrive, with what it means for those to come.
+    pub(crate) fn on_write_error(&mut self, gso: Gso, packets: u32, errno: i32, events: &mut Vec<Event>) {
+        events.push(Event::WriteFailed { packets, errno });
+        if errno == libc::EINVAL && gso == Gso::UdpL4 && std::mem::take(&mut self.uso) {
+            events.push(Event::Fallback(Fallback::TunUso));
+        }
+        if errno == libc::EBADFD && self.reads.on_ended(Ended::Gone) {
+            events.push(Event::Gone);
+        }
+    }
+}
+
+fn unpin(buffers: &mut Buffers, address: *const u8) {
+    let index = buffers.index_at(address);
+    buffers.unpin(index);
+}
+
+fn head_bytes(vnet: VnetHdr) -> [u8; VNET_MAX] {
+    let mut head = [0; VNET_MAX];
+    head[..VnetHdr::LEN].copy_from_slice(&vnet.emit());
+    head
+}
+
+/// Whether the device can be asked not to wait, which decides how io_uring treats it. A write too short for
+/// any header is refused either way, so the question leaves no trace.
+fn takes_nowait(fd: impl AsFd) -> bool {
+    let asked = rustix::io::pwritev2(fd, &[IoSlice::new(&[0])], u64::MAX, rustix::io::ReadWriteFlags::NOWAIT);
+    asked != Err(Errno::OPNOTSUPP)
+}
