@@ -14,6 +14,7 @@ mod outbox;
 mod packets;
 mod port;
 mod ring;
+pub mod sim;
 mod slots;
 mod source;
 mod span;
