@@ -45,7 +45,7 @@ pub fn kernel() -> Kernel {
     if let Some(kernel) = decode(CHOSEN.load(Relaxed)) {
         return kernel;
     }
-    let choice = choose(std::env::var(ENV).ok().as_deref());
+    let choice = choose(std::env::var(ENV).ok().as_deref(), vector::holds);
     match CHOSEN.compare_exchange(UNDECIDED, encode(choice), Relaxed, Relaxed) {
         Ok(_) => choice,
         Err(other) => decode(other).unwrap_or(choice),
@@ -57,9 +57,10 @@ pub fn force(kernel: Kernel) {
     CHOSEN.store(encode(kernel), Relaxed);
 }
 
-fn choose(wanted: Option<&str>) -> Kernel {
+/// The kernel with the name `wanted`, or else the fastest, of those that `holds` vouches for.
+fn choose(wanted: Option<&str>, holds: impl Fn(Kernel) -> bool) -> Kernel {
     let named = Kernel::ALL.into_iter().filter(|kernel| Some(kernel.name()) == wanted);
-    named.chain(Kernel::ALL).find(|&kernel| vector::holds(kernel)).unwrap_or(Kernel::Portable)
+    named.chain(Kernel::ALL).find(|&kernel| holds(kernel)).unwrap_or(Kernel::Portable)
 }
 
 /// A key as its kernel wants it.
