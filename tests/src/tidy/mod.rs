@@ -53,11 +53,11 @@ impl Source {
 /// Whether `word` occurs in `line` and does not go on as an identifier on either side.
 pub fn has_word(line: &str, word: &str) -> bool {
     let joins = |c: char| c.is_alphanumeric() || c == '_';
+    let opens = word.chars().next().is_some_and(joins);
+    let ends = word.chars().next_back().is_some_and(joins);
     line.match_indices(word).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + word.len()..].chars().next();
-        let opens = word.chars().next().is_some_and(joins);
-        let ends = word.chars().next_back().is_some_and(joins);
-        !(opens && before.is_some_and(joins)) && !(ends && after.is_some_and(joins))
+        let before = line[..at].chars().next_back().is_some_and(joins);
+        let after = line[at + word.len()..].chars().next().is_some_and(joins);
+        (!opens || !before) && (!ends || !after)
     })
 }
