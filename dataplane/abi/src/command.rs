@@ -207,6 +207,9 @@ impl Command {
     fn read_device(fields: &mut Reader<'_>) -> Result<Self, Refused> {
         let has_key = fields.bool("key mark")?;
         let key = fields.raw()?;
+        if !has_key && *key != [0; 32] {
+            return Err(Refused::Field("reserved bytes"));
+        }
         let private_key = has_key.then(|| Secret::new(key));
         Ok(Self::SetDevice { private_key, mtu: read_mtu(fields)?, dscp_copy: fields.bool("DSCP option")? })
     }

@@ -164,3 +164,6 @@ const TAG_UDP: u8 = 1;
 const TAG_TURN: u8 = 2;
 const TAG_CONTROL: u8 = 3;
 const TOKEN_AT: usize = 50;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,11 @@
 //! **Invariant:** one memory serves one pair of processes. It has a generation number, can be attached to once,
 //! and is thrown away when either side dies.
 
+#![cfg_attr(
+    loom,
+    allow(dead_code, reason = "the model checker runs the rings without the memory around them")
+)]
+
 mod ring;
 mod sync;
 
@@ -40,8 +45,10 @@ mod layout;
 mod region;
 #[cfg(not(loom))]
 mod secret;
-#[cfg(not(loom))]
 mod seqlock;
+
+#[cfg(all(test, not(loom)))]
+mod samples;
 
 #[cfg(not(loom))]
 pub mod command;

@@ -147,18 +147,28 @@ impl Link {
         })?;
         // Owned from here on: each way out closes what is not given on.
         let fds = passed(&mut control);
-        if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-            return Err(LinkError::Cut);
-        }
-        if got.bytes == 0 {
-            return Err(LinkError::Closed);
-        }
-        let message: M = decode(&bytes[..got.bytes])?;
-        if fds.len() == message.fds() {
-            Ok((message, fds))
-        } else {
-            Err(LinkError::Fds { named: message.fds(), came: fds.len() })
-        }
+        judge(bytes.as_slice(), got.bytes, got.flags, fds)
+    }
+}
+
+/// Decides about what came: `len` bytes, these flags and fds.
+fn judge<M: Message>(
+    bytes: &[u8],
+    len: usize,
+    flags: ReturnFlags,
+    fds: Vec<OwnedFd>,
+) -> Result<(M, Vec<OwnedFd>), LinkError> {
+    if flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        return Err(LinkError::Cut);
+    }
+    if len == 0 {
+        return Err(LinkError::Closed);
+    }
+    let message: M = decode(&bytes[..len])?;
+    if fds.len() == message.fds() {
+        Ok((message, fds))
+    } else {
+        Err(LinkError::Fds { named: message.fds(), came: fds.len() })
     }
 }
 

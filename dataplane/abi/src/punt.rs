@@ -62,3 +62,6 @@ impl core::fmt::Debug for Datagram {
         f.debug_struct("Datagram").field("endpoint", &self.endpoint).field("len", &self.len).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,13 @@ impl Shape {
 #[derive(Clone, Copy)]
 pub(crate) struct Slot<'a>(&'a [AtomicU64]);
 
-impl Slot<'_> {
+impl<'a> Slot<'a> {
+    /// A slot that is no part of a ring.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) const fn over(words: &'a [AtomicU64]) -> Self {
+        Self(words)
+    }
+
     /// Copies bytes out, from word `from` on. `out` must not reach beyond the slot.
     pub(crate) fn read(self, from: usize, out: &mut [u8]) {
         for (word, bytes) in self.0[from..].iter().zip(out.chunks_mut(8)) {

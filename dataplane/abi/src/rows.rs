@@ -240,7 +240,9 @@ pub struct PlaneRow {
     pub events_lost: Published,
     /// Punted datagrams that found the ring full or were too long. [`crate::PlaneSide`] publishes this by itself.
     pub punts_lost: Published,
-    reserved: [Published; 57],
+    /// Datagrams that the slow thread ended, by reason.
+    pub drops: [Published; DROPS_MAX],
+    reserved: [Published; 25],
 }
 
 const _: () = assert!(size_of::<PlaneRow>() == 512 && align_of::<PlaneRow>() == 64);
@@ -256,6 +258,7 @@ pub struct PlaneStats {
     pub refused: u64,
     pub events_lost: u64,
     pub punts_lost: u64,
+    pub drops: [u64; DROPS_MAX],
 }
 
 impl PlaneRow {
@@ -268,6 +271,7 @@ impl PlaneRow {
             refused: self.refused.read(),
             events_lost: self.events_lost.read(),
             punts_lost: self.punts_lost.read(),
+            drops: core::array::from_fn(|at| self.drops[at].read()),
         }
     }
 }
