@@ -21,7 +21,8 @@ pub(crate) struct Packet {
     pub(crate) extra: Vec<u8>,
     pub(crate) seq: u32,
     pub(crate) ack: u32,
-    /// Header length is filled in; this is the low byte.
+    /// What stands beside the header length: reserved bits, and one that Accurate ECN has taken.
+    pub(crate) reserved: u8,
     pub(crate) flags: u8,
     pub(crate) window: u16,
     pub(crate) urgent: u16,
@@ -57,6 +58,7 @@ impl Packet {
             extra: Vec::new(),
             seq: 1_000,
             ack: 77,
+            reserved: 0,
             flags: ACK,
             window: 501,
             urgent: 0,
@@ -93,7 +95,7 @@ impl Packet {
         header.extend(443_u16.to_be_bytes());
         header.extend(self.seq.to_be_bytes());
         header.extend(self.ack.to_be_bytes());
-        header.push(((20 + self.options.len()) * 4) as u8);
+        header.push(((20 + self.options.len()) * 4) as u8 | self.reserved);
         header.push(self.flags);
         header.extend(self.window.to_be_bytes());
         header.extend([0; 2]);

@@ -75,7 +75,7 @@ impl Run {
     /// Takes a candidate that it [takes](Self::takes); says whether nothing may follow it.
     #[inline]
     pub(super) const fn append(&mut self, candidate: &Candidate) -> bool {
-        self.fixed_id |= self.count == 1 && candidate.id == self.first_id;
+        self.fixed_id |= candidate.id == self.first_id;
         self.count += 1;
         self.total += candidate.payload_len;
         self.next_seq = self.next_seq.wrapping_add(candidate.payload_len as u32);

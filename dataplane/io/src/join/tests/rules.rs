@@ -143,10 +143,11 @@ fn pure_acknowledgements_leave_alone_and_in_order() {
 
 #[test]
 fn tcp_headers_must_agree() {
-    let breaks: [fn(&mut Packet); 7] = [
+    let breaks: [fn(&mut Packet); 8] = [
         |packet| packet.ack += 1,
         |packet| packet.window += 1,
         |packet| packet.urgent = 1,
+        |packet| packet.reserved = 1,
         |packet| packet.options[7] += 1,
         |packet| packet.options.truncate(8),
         |packet| packet.options.extend(TIMESTAMPS),
