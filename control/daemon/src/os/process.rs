@@ -1,0 +1,78 @@
+//! This process: hidden from others, and turned into a daemon.
+//!
+//! A daemon is the same executable started again in a session of its own. The first process waits until the
+//! second says over its standard output that the tunnel answers, and passes an error on with its exit code.
+//!
+//! **Invariant:** nothing is forked without an exec, so no half-copied runtime ever runs.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::DumpableBehavior;
+
+use crate::problem::{Doing, Problem};
+
+/// What a daemon writes to its standard output when the tunnel answers.
+const READY: &str = "ready\n";
+/// The executable itself, also when its file was replaced by a newer one meanwhile.
+pub(crate) const SELF_EXE: &str = "/proc/self/exe";
+
+/// What `ps` shows for it.
+pub(crate) const SHOWN_NAME: &str = "ringmesh";
+
+/// Keeps memory out of core dumps and away from other processes, and new files closed to other users.
+pub(crate) fn harden() -> Result<(), Problem> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("making the process undumpable")?;
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    Ok(())
+}
+
+/// Whether this process has root's rights.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Starts this executable again with `args` as a daemon and waits until it is ready.
+///
+/// Its error, if it ends before that, goes to our standard error, and its exit code becomes ours.
+pub fn daemonize(args: &[String]) -> Result<ExitCode, Problem> {
+    let mut child = Command::new(SELF_EXE)
+        .arg0(SHOWN_NAME)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .doing("starting the daemon")?;
+    let mut said = String::new();
+    if let Some(mut output) = child.stdout.take() {
+        // The pipe ends when the daemon is ready (it lets go of its output) or dies.
+        output.read_to_string(&mut said).doing("waiting for the daemon")?;
+    }
+    if said == READY {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = child.wait().doing("waiting for the daemon")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// In the daemon: leaves the terminal's session and the current directory.
+pub(crate) fn detach() -> Result<(), Problem> {
+    rustix::process::setsid().doing("leaving the terminal's session")?;
+    rustix::process::chdir("/").doing("leaving the current directory")
+}
+
+/// In the daemon: tells the waiting process that the tunnel answers and lets go of the terminal.
+pub(crate) fn tell_ready() -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(READY.as_bytes())?;
+    output.flush()?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}

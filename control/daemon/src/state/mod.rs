@@ -1,0 +1,162 @@
+//! What the data plane should be: the device, its peers, their allowed IPs.
+//!
+//! A [`Command`] names a wanted state, so the same commands drive everything: they go to the data plane, they are
+//! applied to the state that is wanted as soon as they are planned, and to the state that is *acknowledged* once the
+//! data plane has answered. A data plane that dies is rebuilt from the acknowledged state's own commands.
+//!
+//! **Invariant:** [`State::apply`] is total: any sequence of commands, in particular one that a hostile data plane
+//! sends as its state, leaves a consistent state.
+
+mod peers;
+pub(crate) mod plan;
+
+use std::net::IpAddr;
+
+use ringmesh_abi::command::ENDPOINTS_PER_PEER;
+use ringmesh_abi::{Command, Endpoint, Secret};
+use ringmesh_wire::ip::Cidr;
+use ringmesh_wire::keys::PublicKey;
+use x25519_dalek::StaticSecret;
+
+pub(crate) use peers::{Peer, Peers};
+
+/// Device and peers.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// The device's key and options.
+    pub(crate) device: Device,
+    /// Its peers.
+    pub(crate) peers: Peers,
+}
+
+/// The device without its peers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Device {
+    /// Its key; without one it answers nobody.
+    pub(crate) private_key: Option<Secret>,
+    /// The key's public half, to know our own key when somebody names it as a peer's.
+    pub(crate) public_key: Option<PublicKey>,
+    /// Largest inner packet, in bytes.
+    pub(crate) mtu: u32,
+    /// Whether the inner DSCP is copied to the outside.
+    pub(crate) dscp_copy: bool,
+}
+
+impl State {
+    /// A device without key and peers.
+    pub(crate) fn new(mtu: u32) -> Self {
+        let device = Device { private_key: None, public_key: None, mtu, dscp_copy: false };
+        Self { device, peers: Peers::default() }
+    }
+
+    /// Takes over what `command` wants. What contradicts the state (an allowed IP for a peer that is not there)
+    /// is without effect.
+    pub(crate) fn apply(&mut self, command: &Command) {
+        match command {
+            Command::SetDevice { private_key, mtu, dscp_copy } => {
+                let public_key = private_key.as_ref().map(public_half);
+                let private_key = private_key.clone();
+                self.device = Device { private_key, public_key, mtu: *mtu, dscp_copy: *dscp_copy };
+            }
+            Command::SetPeer {
+                slot,
+                public_key,
+                preshared_key,
+                keepalive_secs,
+                endpoints,
+                greatest_timestamp,
+                had_session,
+            } => self.peers.set(
+                *slot,
+                Peer {
+                    public_key: PublicKey(*public_key),
+                    preshared_key: preshared_key.clone(),
+                    keepalive_secs: *keepalive_secs,
+                    endpoints: *endpoints,
+                    greatest_timestamp: *greatest_timestamp,
+                    had_session: *had_session,
+                    allowed_ips: Default::default(),
+                },
+            ),
+            Command::RemovePeer { slot, public_key } => self.peers.remove(*slot, PublicKey(*public_key)),
+            Command::AddAllowedIp { slot, public_key, addr, prefix } => {
+                if let Ok(range) = Cidr::new(*addr, *prefix) {
+                    self.peers.add_range(*slot, PublicKey(*public_key), range);
+                }
+            }
+            Command::RemoveAllowedIp { slot, public_key, addr, prefix } => {
+                if let Ok(range) = Cidr::new(*addr, *prefix) {
+                    self.peers.remove_range(*slot, PublicKey(*public_key), range);
+                }
+            }
+            Command::ClearAllowedIps { slot, public_key } => {
+                self.peers.clear_ranges(*slot, PublicKey(*public_key));
+            }
+            Command::Mtu { mtu } => self.device.mtu = *mtu,
+        }
+    }
+
+    /// The commands that make this state out of nothing.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
+        std::iter::once(self.device.command()).chain(self.peers.iter().flat_map(|(slot, peer)| {
+            std::iter::once(peer.command(slot))
+                .chain(peer.allowed_ips.iter().map(move |range| peer.add(slot, *range)))
+        }))
+    }
+}
+
+impl Device {
+    /// The command that makes this device.
+    pub(crate) fn command(&self) -> Command {
+        Command::SetDevice { private_key: self.private_key.clone(), mtu: self.mtu, dscp_copy: self.dscp_copy }
+    }
+}
+
+impl Peer {
+    /// A peer of which only the key is known.
+    pub(crate) fn new(public_key: PublicKey) -> Self {
+        Self {
+            public_key,
+            preshared_key: Secret::new(&[0; 32]),
+            keepalive_secs: 0,
+            endpoints: [Endpoint::None; ENDPOINTS_PER_PEER],
+            greatest_timestamp: [0; 12],
+            had_session: false,
+            allowed_ips: Default::default(),
+        }
+    }
+
+    /// The command that makes this peer, without its allowed IPs.
+    pub(crate) fn command(&self, slot: u32) -> Command {
+        Command::SetPeer {
+            slot,
+            public_key: self.public_key.0,
+            preshared_key: self.preshared_key.clone(),
+            keepalive_secs: self.keepalive_secs,
+            endpoints: self.endpoints,
+            greatest_timestamp: self.greatest_timestamp,
+            had_session: self.had_session,
+        }
+    }
+
+    /// The command that gives `range` to this peer.
+    pub(crate) fn add(&self, slot: u32, range: Cidr) -> Command {
+        let (addr, prefix): (IpAddr, u8) = (range.addr, range.prefix);
+        Command::AddAllowedIp { slot, public_key: self.public_key.0, addr, prefix }
+    }
+
+    /// The command that takes `range` from this peer.
+    pub(crate) fn take(&self, slot: u32, range: Cidr) -> Command {
+        let (addr, prefix): (IpAddr, u8) = (range.addr, range.prefix);
+        Command::RemoveAllowedIp { slot, public_key: self.public_key.0, addr, prefix }
+    }
+}
+
+/// The public key of a private one (RFC 7748, section 6.1).
+fn public_half(private_key: &Secret) -> PublicKey {
+    let secret = StaticSecret::from(*private_key.expose());
+    PublicKey(x25519_dalek::PublicKey::from(&secret).to_bytes())
+}
+
+#[cfg(test)]
+mod tests;
