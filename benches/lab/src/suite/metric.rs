@@ -1,0 +1,103 @@
+//! The numbers that an experiment gives, each with its name, unit and direction.
+
+use crate::table;
+use serde::Serialize;
+
+/// One kind of number.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Metric {
+    /// One TCP stream from A to B: payload bits per second.
+    TcpUp,
+    /// One TCP stream from B to A.
+    TcpDown,
+    /// Several TCP streams from A to B at once, together.
+    TcpMany,
+    /// Processor seconds of the tunnel's processes at both ends, per 10⁹ bytes of TCP payload.
+    CpuPerGb,
+    /// Seconds of software interrupts of the whole machine per 10⁹ bytes: the kernel's part, whoever caused it.
+    SoftirqPerGb,
+    /// The median round trip with nothing else going on, in microseconds.
+    RttIdleP50,
+    /// The 99th percentile of the same.
+    RttIdleP99,
+    /// The median round trip while a TCP stream fills the tunnel.
+    RttLoadP50,
+    /// The 99th percentile of the same.
+    RttLoadP99,
+    /// Datagrams of this many bytes per second with at most 1 % lost.
+    UdpRate(u32),
+    /// Bits per second of an application that sends with UDP_SEGMENT and receives with UDP_GRO, at most 1 % lost.
+    UdpSegmented,
+    /// Interarrival jitter (RFC 3550) at half the highest rate of large datagrams, in microseconds.
+    Jitter,
+    /// Resident memory of both ends' processes after all that, in bytes (shared pages counted once).
+    Memory,
+}
+
+impl Metric {
+    /// Short and without spaces, for machines.
+    pub fn key(self) -> String {
+        match self {
+            Self::TcpUp => "tcp_up_bits_per_sec".to_owned(),
+            Self::TcpDown => "tcp_down_bits_per_sec".to_owned(),
+            Self::TcpMany => "tcp_many_bits_per_sec".to_owned(),
+            Self::CpuPerGb => "cpu_secs_per_gb".to_owned(),
+            Self::SoftirqPerGb => "softirq_secs_per_gb".to_owned(),
+            Self::RttIdleP50 => "rtt_idle_p50_us".to_owned(),
+            Self::RttIdleP99 => "rtt_idle_p99_us".to_owned(),
+            Self::RttLoadP50 => "rtt_load_p50_us".to_owned(),
+            Self::RttLoadP99 => "rtt_load_p99_us".to_owned(),
+            Self::UdpRate(size) => format!("udp_{size}_packets_per_sec"),
+            Self::UdpSegmented => "udp_segmented_bits_per_sec".to_owned(),
+            Self::Jitter => "udp_jitter_us".to_owned(),
+            Self::Memory => "memory_bytes".to_owned(),
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> String {
+        match self {
+            Self::TcpUp => "TCP, one stream, A to B".to_owned(),
+            Self::TcpDown => "TCP, one stream, B to A".to_owned(),
+            Self::TcpMany => "TCP, four streams".to_owned(),
+            Self::CpuPerGb => "processor seconds per GB, both ends".to_owned(),
+            Self::SoftirqPerGb => "softirq seconds per GB, whole machine".to_owned(),
+            Self::RttIdleP50 => "round trip idle, p50".to_owned(),
+            Self::RttIdleP99 => "round trip idle, p99".to_owned(),
+            Self::RttLoadP50 => "round trip under TCP load, p50".to_owned(),
+            Self::RttLoadP99 => "round trip under TCP load, p99".to_owned(),
+            Self::UdpRate(size) => format!("UDP {size} B, packets/s at ≤ 1 % loss"),
+            Self::UdpSegmented => "UDP with GSO and GRO, ≤ 1 % loss".to_owned(),
+            Self::Jitter => "UDP jitter at half that rate".to_owned(),
+            Self::Memory => "memory, both ends".to_owned(),
+        }
+    }
+
+    /// Whether more is better.
+    pub const fn is_better_high(self) -> bool {
+        match self {
+            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::UdpRate(_) | Self::UdpSegmented => true,
+            Self::CpuPerGb | Self::SoftirqPerGb | Self::Jitter | Self::Memory => false,
+            Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 => false,
+        }
+    }
+
+    /// A value with its unit.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::UdpSegmented => table::bits(value),
+            Self::CpuPerGb | Self::SoftirqPerGb => format!("{value:.2} s"),
+            Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 | Self::Jitter => {
+                table::micros(value)
+            }
+            Self::UdpRate(_) => format!("{}/s", table::count(value)),
+            Self::Memory => table::bytes(value),
+        }
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.key())
+    }
+}

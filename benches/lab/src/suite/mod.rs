@@ -1,0 +1,247 @@
+//! The measurements, one after the other, on one pair: the same for every implementation.
+//!
+//! Nothing is measured while something else of ours runs, but for the round trips under load, which are the point of their stage.
+
+mod metric;
+
+pub use metric::Metric;
+
+use crate::measure::process::{self, Usage};
+use crate::namespaces::Side;
+use crate::pair::Pair;
+use crate::progress::Screen;
+use crate::table;
+use crate::traffic::{Outcome, Ping, PingReport, Plan, Search, Tcp, TcpReport, Udp, UdpReport};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// The share of datagrams that may be lost at "the highest rate".
+const LOSS_MAX: f64 = 0.01;
+/// Datagrams per second at which every search begins.
+const FIRST_RATE_PPS: f64 = 20_000.0;
+/// Datagrams per send of an application that uses segment offload; 16 of 1,360 bytes, as QUIC stacks send.
+const SEGMENTS: u32 = 16;
+/// Their size: fits the inner MTU of 1,420 with room for IPv6.
+const SEGMENT_SIZE: u32 = 1_360;
+/// Microseconds between two probes.
+const PROBE_INTERVAL_US: u64 = 5_000;
+/// Bytes of a probe: what a game or a keystroke in SSH needs.
+const PROBE_SIZE: u32 = 64;
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+pub struct SuitePlan {
+    /// Milliseconds of each TCP stage.
+    pub tcp_millis: u64,
+    /// Streams of the stage with several; 0 leaves it out.
+    pub streams: u32,
+    /// Probes of the idle round trip.
+    pub probes: u32,
+    /// UDP payload sizes whose highest rate is searched.
+    pub udp_sizes: Vec<u32>,
+    /// Milliseconds of one trial of a search.
+    pub trial_millis: u64,
+    /// Milliseconds of the run that confirms it.
+    pub confirm_millis: u64,
+    /// Whether the stages with segment offload and jitter run, too.
+    pub extras: bool,
+}
+
+impl SuitePlan {
+    /// For comparisons: `secs` per stream.
+    pub fn full(secs: f64) -> Self {
+        Self {
+            tcp_millis: (secs * 1_000.0) as u64,
+            streams: 4,
+            probes: 400,
+            udp_sizes: vec![64, 512, 1_372],
+            trial_millis: 400,
+            confirm_millis: 1_500,
+            extras: true,
+        }
+    }
+
+    /// For a first look: under half a minute.
+    pub fn quick() -> Self {
+        Self {
+            tcp_millis: 2_500,
+            streams: 0,
+            probes: 200,
+            udp_sizes: vec![64, 512, 1_372],
+            trial_millis: 250,
+            confirm_millis: 600,
+            extras: false,
+        }
+    }
+}
+
+/// What one run of the suite gave.
+pub type Values = BTreeMap<Metric, f64>;
+
+/// Runs every stage.
+///
+/// # Errors
+/// When a stage cannot be run to its end, or a byte arrives wrong.
+pub fn run(pair: &Pair, plan: &SuitePlan, screen: &mut Screen) -> Result<Values> {
+    let mut suite = Suite { pair, plan, screen, values: Values::new() };
+    suite.idle_round_trips()?;
+    suite.streams()?;
+    for size in &plan.udp_sizes {
+        suite.highest_rate(*size)?;
+    }
+    if plan.extras {
+        suite.segmented()?;
+        suite.jitter()?;
+    }
+    suite.values.insert(Metric::Memory, pair.usage().pss_bytes);
+    Ok(suite.values)
+}
+
+struct Suite<'a> {
+    pair: &'a Pair,
+    plan: &'a SuitePlan,
+    screen: &'a mut Screen,
+    values: Values,
+}
+
+impl Suite<'_> {
+    fn idle_round_trips(&mut self) -> Result<()> {
+        self.screen.begin("round trips, idle");
+        let report = self.ping(self.plan.probes)?.finish(&mut |_| ()).and_then(expect_ping)?;
+        self.keep_round_trips(&report, Metric::RttIdleP50, Metric::RttIdleP99);
+        Ok(())
+    }
+
+    /// Both directions, then several at once. Round trips under load are taken during the first.
+    fn streams(&mut self) -> Result<()> {
+        let before = Cost::now(self.pair);
+        self.screen.begin("TCP from A to B");
+        // The probes begin with the stream and end shortly before it.
+        let probes = self.plan.tcp_millis * 900 / PROBE_INTERVAL_US;
+        let pinging = self.ping(u32::try_from(probes).unwrap_or(u32::MAX))?;
+        let up = self.tcp(&self.upload())?;
+        let loaded = pinging.finish(&mut |_| ()).and_then(expect_ping)?;
+        self.keep(Metric::TcpUp, up.bits_per_sec());
+        self.screen.begin("TCP from B to A");
+        let down = self.tcp(&Tcp { reverse: true, ..self.upload() })?;
+        self.keep(Metric::TcpDown, down.bits_per_sec());
+        let gigabytes = (up.bytes + down.bytes) as f64 / 1e9;
+        let cost = Cost::now(self.pair).since(before);
+        self.screen.begin("round trips during the first");
+        self.keep_round_trips(&loaded, Metric::RttLoadP50, Metric::RttLoadP99);
+        self.values.insert(Metric::CpuPerGb, cost.usage.cpu_secs() / gigabytes);
+        self.values.insert(Metric::SoftirqPerGb, cost.softirq_secs / gigabytes);
+        if self.plan.streams > 0 {
+            self.screen.begin(format!("TCP, {} streams", self.plan.streams));
+            let many = self.tcp(&Tcp { streams: self.plan.streams, ..self.upload() })?;
+            self.keep(Metric::TcpMany, many.bits_per_sec());
+        }
+        Ok(())
+    }
+
+    fn highest_rate(&mut self, size: u32) -> Result<()> {
+        self.screen.begin(format!("UDP, {size} B, highest rate"));
+        let report = self.search(size, 1)?;
+        self.keep(Metric::UdpRate(size), report.packets_per_sec());
+        Ok(())
+    }
+
+    fn segmented(&mut self) -> Result<()> {
+        self.screen.begin("UDP with segment offload, highest rate");
+        let report = self.search(SEGMENT_SIZE, SEGMENTS)?;
+        self.keep(Metric::UdpSegmented, report.bits_per_sec());
+        Ok(())
+    }
+
+    fn jitter(&mut self) -> Result<()> {
+        let Some(size) = self.plan.udp_sizes.last().copied() else { return Ok(()) };
+        let Some(rate) = self.values.get(&Metric::UdpRate(size)).copied() else { return Ok(()) };
+        self.screen.begin("UDP at half the highest rate");
+        let udp = Udp {
+            to: Pair::address(Side::B, false),
+            size,
+            rate_pps: rate / 2.0,
+            millis: self.plan.confirm_millis,
+            per_send: 1,
+        };
+        let outcome = self.traffic(&Plan::Udp(udp))?;
+        self.keep(Metric::Jitter, expect_udp(outcome)?.jitter_us);
+        Ok(())
+    }
+
+    fn upload(&self) -> Tcp {
+        Tcp::upload(Pair::address(Side::B, false), self.plan.tcp_millis)
+    }
+
+    fn tcp(&self, plan: &Tcp) -> Result<TcpReport> {
+        let Outcome::Tcp(report) = self.traffic(&Plan::Tcp(plan.clone()))? else { return Err(senseless()) };
+        match report.failures.first() {
+            None => Ok(report),
+            Some(why) => Err(Error::Traffic(format!("a stream broke: {why}"))),
+        }
+    }
+
+    fn search(&self, size: u32, per_send: u32) -> Result<UdpReport> {
+        let to = Pair::address(Side::B, false);
+        let trial = Udp { to, size, rate_pps: FIRST_RATE_PPS, millis: self.plan.trial_millis, per_send };
+        let search = Search { trial, loss_max: LOSS_MAX, confirm_millis: self.plan.confirm_millis };
+        expect_udp(self.traffic(&Plan::Search(search))?)
+    }
+
+    fn ping(&self, count: u32) -> Result<crate::traffic::Run> {
+        let to = Pair::address(Side::B, false);
+        let ping = Ping { to, interval_us: PROBE_INTERVAL_US, count, size: PROBE_SIZE, until_first: false };
+        self.pair.begin(Side::A, &Plan::Ping(ping))
+    }
+
+    fn traffic(&self, plan: &Plan) -> Result<Outcome> {
+        self.pair.run(Side::A, plan, &mut |progress| self.screen.update(progress))
+    }
+
+    fn keep(&mut self, metric: Metric, value: f64) {
+        self.screen.end(&metric.show(value));
+        self.values.insert(metric, value);
+    }
+
+    fn keep_round_trips(&mut self, report: &PingReport, p50: Metric, p99: Metric) {
+        let delay = report.delay;
+        let [middle, high] = [delay.p50_us, delay.p99_us].map(table::micros);
+        self.screen
+            .end(&format!("p50 {middle}, p99 {high}, {} of {} answered", report.received, report.sent));
+        self.values.insert(p50, delay.p50_us);
+        self.values.insert(p99, delay.p99_us);
+    }
+}
+
+/// What has been spent so far.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    usage: Usage,
+    softirq_secs: f64,
+}
+
+impl Cost {
+    fn now(pair: &Pair) -> Self {
+        Self { usage: pair.usage(), softirq_secs: process::softirq_secs() }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { usage: self.usage - before.usage, softirq_secs: self.softirq_secs - before.softirq_secs }
+    }
+}
+
+fn expect_ping(outcome: Outcome) -> Result<PingReport> {
+    match outcome {
+        Outcome::Ping(report) if report.received > 0 => Ok(report),
+        Outcome::Ping(_) => Err(Error::Tunnel("no probe was answered".to_owned())),
+        Outcome::Served | Outcome::Tcp(_) | Outcome::Udp(_) | Outcome::Sweep(_) => Err(senseless()),
+    }
+}
+
+fn expect_udp(outcome: Outcome) -> Result<UdpReport> {
+    if let Outcome::Udp(report) = outcome { Ok(report) } else { Err(senseless()) }
+}
+
+fn senseless() -> Error {
+    Error::Traffic("a traffic process gave the result of another task".to_owned())
+}
