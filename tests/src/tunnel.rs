@@ -46,6 +46,17 @@ impl Plan {
     }
 }
 
+/// What one device is told about the other. Keys are numbers for [`secret`].
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Of its private key.
+    pub key: u8,
+    /// Of the shared key, if there is one.
+    pub psk: Option<u8>,
+    /// Where it is, if that is told.
+    pub endpoint: Option<SocketAddr>,
+}
+
 /// Two devices with a tunnel. Dropped, all of it is gone.
 #[derive(Debug)]
 pub struct Tunnel {
@@ -129,28 +140,30 @@ impl Tunnel {
         let lines = format!(
             "private_key={}\nlisten_port={PORT}\nreplace_peers=true\n{}",
             hex::encode(secret(side.number())),
-            self.peer_lines(side, side.other().number()),
+            Self::peer_lines(side, self.peer(side)),
         );
         uapi::set(&self.device(side).interface, &lines);
     }
 
-    /// The lines that make the device on `side` know its peer, whose key has this number.
-    pub fn peer_lines(&self, side: Side, key: u8) -> String {
-        let peer = side.other();
-        let endpoint = match side {
-            Side::A => format!("endpoint={}\n", self.endpoint(peer)),
-            Side::B => String::new(),
-        };
-        let psk = if self.plan.psk {
-            format!("preshared_key={}\n", hex::encode(secret(200)))
-        } else {
-            String::new()
-        };
+    /// The lines that make the device on `side` know its peer, as after a start.
+    fn peer(&self, side: Side) -> Peer {
+        Peer {
+            key: side.other().number(),
+            psk: self.plan.psk.then_some(200),
+            endpoint: (side == Side::A).then(|| self.endpoint(Side::B)),
+        }
+    }
+
+    /// The lines that make the device on `side` know `peer` as the other side's device.
+    pub fn peer_lines(side: Side, peer: Peer) -> String {
+        let psk =
+            peer.psk.map(|psk| format!("preshared_key={}\n", hex::encode(secret(psk)))).unwrap_or_default();
+        let endpoint = peer.endpoint.map(|endpoint| format!("endpoint={endpoint}\n")).unwrap_or_default();
         format!(
             "public_key={}\n{psk}{endpoint}replace_allowed_ips=true\nallowed_ip={}/32\nallowed_ip={}/128\n",
-            public_hex(key),
-            Self::inside(peer, false),
-            Self::inside(peer, true),
+            public_hex(peer.key),
+            Self::inside(side.other(), false),
+            Self::inside(side.other(), true),
         )
     }
 
@@ -172,9 +185,17 @@ impl Tunnel {
     /// # Panics
     /// When they are not within [`HANDSHAKE_LIMIT`]; says `what` was waited for.
     pub fn wait_for_ping(&self, what: &str) {
+        self.wait_for_ping_from(Side::A, what);
+    }
+
+    /// Waits until pings from `side` over IPv4 and IPv6 are answered.
+    ///
+    /// # Panics
+    /// As [`Tunnel::wait_for_ping`].
+    pub fn wait_for_ping_from(&self, side: Side, what: &str) {
         for v6 in [false, true] {
-            let to = Self::inside(Side::B, v6);
-            let answered = clock::until(HANDSHAKE_LIMIT, || ping(self.host(Side::A), to, 1).then_some(()));
+            let to = Self::inside(side.other(), v6);
+            let answered = clock::until(HANDSHAKE_LIMIT, || ping(self.host(side), to, 1).then_some(()));
             assert!(answered.is_some(), "{:?}: {what}: no answer from {to}", self.plan);
         }
     }

@@ -1,11 +1,11 @@
 //! Everything an ordinary tunnel does in its life, between us and each other implementation, in both roles.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ringmesh_lab::namespaces::{Link, Side};
 use ringmesh_tests::program::Program::{self, Boringtun, Gotatun, WireguardGo};
 use ringmesh_tests::traffic::{Echo, every_size, ping, transfer, udp};
-use ringmesh_tests::tunnel::{PORT, Plan, Tunnel, public_hex, secret};
+use ringmesh_tests::tunnel::{PORT, Peer, Plan, Tunnel, public_hex, secret};
 use ringmesh_tests::uapi;
 
 const ONE: Program = Program::Ringmesh { workers: 1 };
@@ -94,8 +94,8 @@ fn exchange(a: Program, b: Program) {
         pings_are_answered(&tunnel);
         streams_arrive_unchanged(&tunnel);
         datagrams_of_every_size_return(&tunnel);
-        endpoints_roam(&tunnel);
-        keys_change(&tunnel);
+        let b = endpoints_roam(&tunnel);
+        keys_change(&tunnel, b);
     }
 }
 
@@ -122,31 +122,68 @@ fn datagrams_of_every_size_return(tunnel: &Tunnel) {
     }
 }
 
-/// Each side in turn sends from another port; the other follows, and traffic goes on.
-fn endpoints_roam(tunnel: &Tunnel) {
-    for (side, port) in [(Side::A, PORT + 1), (Side::B, PORT + 2)] {
-        uapi::set(&tunnel.device(side).interface, &format!("listen_port={port}"));
+/// Each side in turn is somewhere else; the other follows, and traffic goes on. Gives B's new endpoint.
+fn endpoints_roam(tunnel: &Tunnel) -> SocketAddr {
+    let [_, b] = [(Side::A, PORT + 1), (Side::B, PORT + 2)].map(|(side, port)| {
+        let moved = match tunnel.device(side).program {
+            // Gotatun does not always survive another port while it runs.
+            Gotatun => another_address(tunnel, side),
+            WireguardGo | Boringtun | Program::Ringmesh { .. } => another_port(tunnel, side, port),
+        };
         let to = Tunnel::inside(side.other(), false);
-        assert!(ping(tunnel.host(side), to, 3), "{:?}: a ping from {side:?}'s new port", tunnel.plan);
-        let moved = SocketAddr::new(Link::address(side, tunnel.plan.outer_v6), port);
+        assert!(ping(tunnel.host(side), to, 3), "{:?}: a ping from {side:?} at {moved}", tunnel.plan);
         tunnel.wait_for_endpoint(side.other(), moved);
         tunnel.wait_for_ping("after roaming");
-    }
+        moved
+    });
+    b
 }
 
-/// A gets another private key; then both get another shared one. Each is told before a new handshake can be asked for.
-fn keys_change(tunnel: &Tunnel) {
-    const NEW: u8 = 77;
-    let (a, b) = (&tunnel.device(Side::A).interface, &tunnel.device(Side::B).interface);
-    uapi::set(b, &format!("public_key={}\nremove=true\n{}", public_hex(1), tunnel.peer_lines(Side::B, NEW)));
-    uapi::set(a, &format!("private_key={}", hex::encode(secret(NEW))));
+fn another_port(tunnel: &Tunnel, side: Side, port: u16) -> SocketAddr {
+    uapi::set(&tunnel.device(side).interface, &format!("listen_port={port}"));
+    SocketAddr::new(Link::address(side, tunnel.plan.outer_v6), port)
+}
+
+fn another_address(tunnel: &Tunnel, side: Side) -> SocketAddr {
+    let old = Link::address(side, tunnel.plan.outer_v6);
+    let (new, prefix) = match old {
+        IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::new(10, 77, 0, side.number() + 10)), 24),
+        IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 1, side.number().into())), 64),
+    };
+    let nodad = if new.is_ipv6() { " nodad" } else { "" };
+    let batch = format!("addr del {old}/{prefix} dev wire\naddr add {new}/{prefix} dev wire{nodad}\n");
+    tunnel.host(side).ip(&batch).unwrap_or_else(|error| panic!("{error}"));
+    SocketAddr::new(new, PORT)
+}
+
+/// One side gets another private key; then both get another shared one. Each is told before a new handshake can be
+/// asked for. `b` is B's endpoint.
+fn keys_change(tunnel: &Tunnel, b: SocketAddr) {
+    const KEY: u8 = 77;
+    const PSK: u8 = 201;
+    let interface = |side| &tunnel.device(side).interface;
+    let forget = |key| format!("public_key={}\nremove=true\n", public_hex(key));
+    let endpoint = |side| (side == Side::A).then_some(b);
+    // Gotatun binds its sockets again for another key, and fails where its own old ones still hold the port.
+    let changing = if tunnel.device(Side::A).program == Gotatun { Side::B } else { Side::A };
+    let told = changing.other();
+    let old = tunnel.plan.psk.then_some(200);
+    uapi::set(interface(told), &forget(changing.number()));
+    uapi::set(
+        interface(told),
+        &Tunnel::peer_lines(told, Peer { key: KEY, psk: old, endpoint: endpoint(told) }),
+    );
+    uapi::set(interface(changing), &format!("private_key={}", hex::encode(secret(KEY))));
     tunnel.wait_for_ping("after another private key");
 
-    let psk = format!("preshared_key={}\n", hex::encode(secret(201)));
-    for (side, peer) in [(Side::A, 2), (Side::B, NEW)] {
+    let peers = [(told, KEY), (changing, told.number())];
+    for (side, key) in peers {
         if let Program::Ringmesh { .. } = tunnel.device(side).program {
-            let lines = format!("public_key={}\nupdate_only=true\n{psk}", public_hex(peer));
-            uapi::set(&tunnel.device(side).interface, &lines);
+            let psk = hex::encode(secret(PSK));
+            uapi::set(
+                interface(side),
+                &format!("public_key={}\nupdate_only=true\npreshared_key={psk}", public_hex(key)),
+            );
             assert!(
                 ping(tunnel.host(Side::A), Tunnel::inside(Side::B, false), 3),
                 "the session outlives its key"
@@ -154,9 +191,12 @@ fn keys_change(tunnel: &Tunnel) {
         }
     }
     // Not every implementation takes another shared key for a living peer.
-    let endpoint = SocketAddr::new(Link::address(Side::B, tunnel.plan.outer_v6), PORT + 2);
-    let forget = |peer| format!("public_key={}\nremove=true\n", public_hex(peer));
-    uapi::set(b, &format!("{}{}{psk}", forget(NEW), tunnel.peer_lines(Side::B, NEW)));
-    uapi::set(a, &format!("{}{}{psk}endpoint={endpoint}\n", forget(2), tunnel.peer_lines(Side::A, 2)));
+    peers.iter().for_each(|(side, key)| uapi::set(interface(*side), &forget(*key)));
+    for (side, key) in peers {
+        uapi::set(
+            interface(side),
+            &Tunnel::peer_lines(side, Peer { key, psk: Some(PSK), endpoint: endpoint(side) }),
+        );
+    }
     tunnel.wait_for_ping("after another shared key");
 }

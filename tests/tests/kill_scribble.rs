@@ -69,11 +69,12 @@ fn scribble(memory: &File, seed: u64, check: impl Fn()) {
     let mut noise = Noise::new(seed);
     while clock::now() < ends {
         for _ in 0..1_000 {
-            let span = if noise.next() % 8 == 0 { len } else { len.min(DENSE) };
+            let span = if noise.next().is_multiple_of(8) { len } else { len.min(DENSE) };
             let mut bytes = [0; 8];
             noise.fill(&mut bytes);
             // Small numbers are the likelier lies: almost right indices and lengths.
-            let bytes = if noise.next() % 2 == 0 { (noise.next() % 256).to_le_bytes() } else { bytes };
+            let bytes =
+                if noise.next().is_multiple_of(2) { (noise.next() % 256).to_le_bytes() } else { bytes };
             memory.write_at(&bytes, noise.next() % (span - 8) / 4 * 4).expect("written");
         }
         check();

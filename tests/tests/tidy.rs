@@ -198,8 +198,8 @@ fn a_module_without_tests_is_seen() {
     let body = "x();\n".repeat(100);
     let plain = |path: &str| Source::new(path, body.clone());
     let tested = |path: &str| Source::new(path, format!("{body}#[cfg(test)]\nmod tests;"));
-    let excuse: &[(&str, &str)] = &[("a/src/b.rs", "the interop tests")];
-    let table: [(&str, Vec<Source>, &[(&str, &str)], &str); 8] = [
+    let excuse: &[rooms::Room] = &[("a/src/b.rs", "the interop tests")];
+    let table: [(&str, Vec<Source>, &[rooms::Room], &str); 8] = [
         ("tested", vec![tested("a/src/b.rs")], &[], ""),
         ("untested", vec![plain("a/src/b.rs")], &[], "a/src/b.rs: has no tests"),
         ("short", vec![Source::new("a/src/b.rs", "x();")], &[], ""),
