@@ -142,14 +142,14 @@ impl Suite<'_> {
     fn highest_rate(&mut self, size: u32) -> Result<()> {
         self.screen.begin(format!("UDP, {size} B, highest rate"));
         let report = self.search(size, 1)?;
-        self.keep(Metric::UdpRate(size), report.packets_per_sec());
+        self.keep_rate(Metric::UdpRate(size), &report, report.packets_per_sec());
         Ok(())
     }
 
     fn segmented(&mut self) -> Result<()> {
         self.screen.begin("UDP with segment offload, highest rate");
         let report = self.search(SEGMENT_SIZE, SEGMENTS)?;
-        self.keep(Metric::UdpSegmented, report.bits_per_sec());
+        self.keep_rate(Metric::UdpSegmented, &report, report.bits_per_sec());
         Ok(())
     }
 
@@ -201,6 +201,14 @@ impl Suite<'_> {
     fn keep(&mut self, metric: Metric, value: f64) {
         self.screen.end(&metric.show(value));
         self.values.insert(metric, value);
+    }
+
+    /// A search that found no rate at which the loss is low enough has no number.
+    fn keep_rate(&mut self, metric: Metric, report: &UdpReport, value: f64) {
+        if report.loss() <= LOSS_MAX {
+            return self.keep(metric, value);
+        }
+        self.screen.end(&format!("none: {:.1} % lost at {}", report.loss() * 100.0, metric.show(value)));
     }
 
     fn keep_round_trips(&mut self, report: &PingReport, p50: Metric, p99: Metric) {
