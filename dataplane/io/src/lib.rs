@@ -15,6 +15,7 @@ mod packets;
 mod port;
 mod ring;
 pub mod sim;
+mod single;
 mod slots;
 mod source;
 mod span;
@@ -32,6 +33,7 @@ pub use port::{
     BufId, DATAGRAM_MAX, Destination, Event, Fallback, Features, PIECES_MAX, Port, SEGMENTS_MAX, SLOT_LEN,
     SlotId,
 };
+pub use single::send_to;
 pub use span::Span;
 pub use split::{HEAD_MAX, Split, SplitError};
 pub use uring::{Offloads, PortFds, Prepared, UringPort};

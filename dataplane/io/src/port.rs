@@ -11,6 +11,7 @@
 use crate::{Span, VnetHdr};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 /// The length of a send slot in bytes: every UDP payload fits (RFC 768: 65,535 with the header).
 pub const SLOT_LEN: usize = 65_536;
@@ -246,4 +247,12 @@ pub trait Port {
 
     /// What is in use now.
     fn features(&self) -> Features;
+
+    /// Adds a socket, or puts another one in the place of socket `index`: it keeps the number, and what is
+    /// queued for it leaves through the new one.
+    ///
+    /// # Errors
+    ///
+    /// No such place, not a blocking UDP socket, or the kernel refuses.
+    fn set_socket(&mut self, index: u8, fd: OwnedFd) -> io::Result<()>;
 }

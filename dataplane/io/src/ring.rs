@@ -47,6 +47,8 @@ const BATCH: usize = 64;
 
 pub(crate) struct Ring {
     uring: IoUring,
+    /// Places of registered files.
+    places: usize,
     /// Requests pushed since the last enter that will complete while they are submitted.
     prompt: u32,
     /// Enters in a row for which the kernel had no memory.
@@ -56,7 +58,7 @@ pub(crate) struct Ring {
 impl Ring {
     /// A disabled ring, and what it has to do without.
     pub(crate) fn new(limits: &Limits) -> io::Result<(Self, Option<Fallback>)> {
-        let ring = |uring| Self { uring, prompt: 0, choked: 0 };
+        let ring = |uring| Self { uring, places: 0, prompt: 0, choked: 0 };
         if !limits.without.defer_taskrun {
             match builder(limits).setup_single_issuer().setup_defer_taskrun().build(SUBMISSIONS) {
                 Ok(uring) => return Ok((ring(uring), None)),
@@ -70,7 +72,8 @@ impl Ring {
     }
 
     /// Registers the files by their places; -1 leaves a place empty.
-    pub(crate) fn register_files(&self, fds: &[RawFd]) -> io::Result<()> {
+    pub(crate) fn register_files(&mut self, fds: &[RawFd]) -> io::Result<()> {
+        self.places = fds.len();
         self.uring.submitter().register_files(fds)
     }
 
@@ -202,6 +205,9 @@ impl Ring {
     }
 
     /// Cancels everything and waits until nothing points into our memory any more, or a moment at most.
+    ///
+    /// The kernel takes a ring apart at its leisure. What it holds on to until then, a TUN device or a bound
+    /// port, would be in the way of a successor, so the files are let go of first.
     fn quiesce(&mut self) {
         let cancel = opcode::AsyncCancel2::new(CancelBuilder::any().all());
         let entry = cancel.build().flags(Flags::FIXED_FILE).user_data(crate::token::Token::Cancel.encode());
@@ -212,6 +218,7 @@ impl Ring {
             // Once more for the completions of what was cancelled.
             let _ = self.enter(0, Some(Duration::ZERO));
         }
+        let _ = self.uring.submitter().register_files_update(0, &vec![-1; self.places]);
     }
 }
 

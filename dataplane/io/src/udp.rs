@@ -93,7 +93,12 @@ impl Socket {
     }
 }
 
-fn family_of(fd: impl AsFd) -> io::Result<Family> {
+/// Which addresses a socket reaches.
+///
+/// # Errors
+///
+/// It is no UDP socket of ours, or one that does not block.
+pub(crate) fn family_of(fd: impl AsFd) -> io::Result<Family> {
     if rustix::fs::fcntl_getfl(&fd)?.contains(rustix::fs::OFlags::NONBLOCK) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, crate::uring::NONBLOCK_REFUSED));
     }

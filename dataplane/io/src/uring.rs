@@ -61,6 +61,11 @@ pub struct Offloads {
 pub struct Prepared(UringPort);
 
 impl Prepared {
+    /// What will be in use.
+    pub fn features(&self) -> Features {
+        self.0.features()
+    }
+
     /// Starts the port. To be called in the thread that will use it, and no other.
     ///
     /// # Errors
@@ -146,25 +151,6 @@ impl UringPort {
             (self.recv_multishot(), Fallback::RecvMultishot),
         ];
         self.early.extend(news.iter().filter(|(on, _)| !on).map(|(_, fallback)| Event::Fallback(*fallback)));
-        Ok(())
-    }
-
-    /// Adds a socket, or puts another one in the place of socket `index`: it keeps the number, and what is
-    /// queued for it leaves through the new one.
-    ///
-    /// # Errors
-    ///
-    /// No such place, not a blocking UDP socket, or the kernel refuses.
-    pub fn set_socket(&mut self, index: u8, fd: OwnedFd) -> io::Result<()> {
-        let place = self.sockets.get_mut(usize::from(index)).ok_or(io::ErrorKind::InvalidInput)?;
-        let raw = fd.as_raw_fd();
-        let before = place.generation();
-        let armed = place.source().armed();
-        place.occupy(fd, receive_source(&self.limits), self.offloads.udp_gso)?;
-        self.ring.replace_file(socket_place(index), raw)?;
-        if armed > 0 {
-            self.receives.cancel(&mut self.ring, index, before);
-        }
         Ok(())
     }
 
@@ -349,6 +335,19 @@ impl Port for UringPort {
             defer_taskrun: self.deferred,
             restricted: self.restricted,
         }
+    }
+
+    fn set_socket(&mut self, index: u8, fd: OwnedFd) -> io::Result<()> {
+        let place = self.sockets.get_mut(usize::from(index)).ok_or(io::ErrorKind::InvalidInput)?;
+        let raw = fd.as_raw_fd();
+        let before = place.generation();
+        let armed = place.source().armed();
+        place.occupy(fd, receive_source(&self.limits), self.offloads.udp_gso)?;
+        self.ring.replace_file(socket_place(index), raw)?;
+        if armed > 0 {
+            self.receives.cancel(&mut self.ring, index, before);
+        }
+        Ok(())
     }
 }
 

@@ -1,1 +1,22 @@
-//! One core's packet pipeline, the slow thread, and the start of the data-plane process.
+//! One core's packet pipeline, the slow thread beside it, and the start of the data-plane process.
+//!
+//! A packet's way out is *read, route, stage, seal, send* (`tx`); its way in is *recv, classify, open, admit,
+//! write* (`rx`). `turn` is the loop that does both; `slow` does what happens seldom: handshakes, timers, commands,
+//! and everything that allocates. `mail` joins the threads, `parcel` carries packets between them, `snapshot` is
+//! what all of them know.
+//!
+//! **Invariant:** after its start a worker allocates nothing for a packet and waits for nobody but the kernel.
+
+mod counters;
+mod mail;
+mod parcel;
+mod peers;
+mod privileges;
+mod process;
+mod rx;
+mod slow;
+mod snapshot;
+mod turn;
+mod tx;
+
+pub use process::{probe, run_dataplane};

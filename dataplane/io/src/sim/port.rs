@@ -287,6 +287,11 @@ impl Port for SimPort {
             ..Features::default()
         }
     }
+
+    fn set_socket(&mut self, _index: u8, _fd: std::os::fd::OwnedFd) -> io::Result<()> {
+        // Nothing here is a file.
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Drop for SimPort {

@@ -1,0 +1,183 @@
+//! The peers that one worker owns: their sessions, their waiting packets, where they are.
+//!
+//! A peer belongs to one worker for both directions, so its counters and replay window have one writer and nothing
+//! here is locked. Three sessions can live at once: the current one seals and opens; the next one (the peer began
+//! it) opens until its first packet confirms it; the previous one opens what is still on its way.
+//!
+//! **Invariant:** every receiver index in the table belongs to a session that exists.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use ringmesh_tunnel::{PeerId, device::Place, session::Session, timers::Stamps};
+use ringmesh_wire::Endpoint;
+
+use crate::parcel::{Pool, Queue};
+
+/// One peer at its owner.
+pub(crate) struct Peer {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) stamps: Arc<Stamps>,
+    pub(crate) current: Option<Box<Session>>,
+    pub(crate) next: Option<Box<Session>>,
+    pub(crate) previous: Option<Box<Session>>,
+    /// What waits for a session.
+    pub(crate) staged: Queue,
+    /// Bytes of authenticated datagrams received, with all of WireGuard's own.
+    pub(crate) rx_bytes: u64,
+    /// Bytes of datagrams sent, with all of WireGuard's own.
+    pub(crate) tx_bytes: u64,
+    /// Inner packets of both directions, without keepalives.
+    pub(crate) rx_packets: u64,
+    pub(crate) tx_packets: u64,
+    /// When the slow thread was last asked for a session, in nanoseconds since boot.
+    pub(crate) asked_at: u64,
+}
+
+impl Peer {
+    pub(crate) fn new(stamps: Arc<Stamps>, endpoint: Option<Endpoint>) -> Self {
+        Self {
+            endpoint,
+            stamps,
+            current: None,
+            next: None,
+            previous: None,
+            staged: Queue::default(),
+            rx_bytes: 0,
+            tx_bytes: 0,
+            rx_packets: 0,
+            tx_packets: 0,
+            asked_at: 0,
+        }
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &Session> {
+        [&self.current, &self.next, &self.previous].into_iter().filter_map(Option::as_deref)
+    }
+
+    /// The session that opens packets for `local_index`.
+    pub(crate) fn session_mut(&mut self, local_index: u32) -> Option<&mut Session> {
+        [&mut self.current, &mut self.next, &mut self.previous]
+            .into_iter()
+            .filter_map(Option::as_deref_mut)
+            .find(|session| session.local_index() == local_index)
+    }
+
+    /// Whether `local_index` is the session that waits for its first packet.
+    pub(crate) fn is_next(&self, local_index: u32) -> bool {
+        self.next.as_ref().is_some_and(|session| session.local_index() == local_index)
+    }
+}
+
+/// Peers by slot and by receiver index.
+#[derive(Default)]
+pub(crate) struct Peers {
+    slots: Vec<Option<Box<Peer>>>,
+    by_index: HashMap<u32, PeerId, BuildHasherDefault<IndexHasher>>,
+}
+
+impl Peers {
+    pub(crate) fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    /// The peer whose session has this receiver index.
+    pub(crate) fn by_index(&self, local_index: u32) -> Option<PeerId> {
+        self.by_index.get(&local_index).copied()
+    }
+
+    /// Puts a peer in; what was in its slot is wiped, its waiting packets go back to `pool`.
+    pub(crate) fn insert(&mut self, id: PeerId, peer: Box<Peer>, pool: &Pool) {
+        self.remove(id, pool);
+        let slot = id.0 as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(peer);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: PeerId, pool: &Pool) {
+        let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        for session in peer.sessions() {
+            self.by_index.remove(&session.local_index());
+        }
+        while let Some(parcel) = peer.staged.pop() {
+            pool.give(parcel);
+        }
+    }
+
+    /// Puts a session in its place and says whether the peer exists.
+    pub(crate) fn install(&mut self, id: PeerId, session: Box<Session>, place: Place) -> bool {
+        let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return false };
+        self.by_index.insert(session.local_index(), id);
+        let gone = match place {
+            Place::Current => {
+                // A session of the peer's that it never used is of no use any more; one in use stays to open.
+                let unused = peer.next.take();
+                let oldest = std::mem::replace(&mut peer.previous, peer.current.replace(session));
+                [unused, oldest]
+            }
+            Place::Next => [peer.next.replace(session), None],
+        };
+        for session in gone.into_iter().flatten() {
+            self.by_index.remove(&session.local_index());
+        }
+        true
+    }
+
+    /// The waiting session was used by the peer: it becomes the current one.
+    pub(crate) fn confirm(&mut self, id: PeerId) {
+        let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return };
+        let Some(next) = peer.next.take() else { return };
+        if let Some(oldest) = std::mem::replace(&mut peer.previous, peer.current.replace(next)) {
+            self.by_index.remove(&oldest.local_index());
+        }
+    }
+
+    /// Wipes one session, or all of the peer's.
+    pub(crate) fn forget_session(&mut self, id: PeerId, local_index: Option<u32>) {
+        let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return };
+        for place in [&mut peer.current, &mut peer.next, &mut peer.previous] {
+            if let Some(session) = place.take_if(|s| local_index.is_none_or(|index| s.local_index() == index)) {
+                self.by_index.remove(&session.local_index());
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn indices(&self) -> usize {
+        self.by_index.len()
+    }
+
+    /// Every peer, for a new publication of all rows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        (0..).zip(&self.slots).filter_map(|(slot, peer)| Some((PeerId(slot), peer.as_deref()?)))
+    }
+}
+
+/// Receiver indices are random numbers of our own making: nobody else can choose them, so they need no hashing.
+#[derive(Default)]
+struct IndexHasher(u64);
+
+impl Hasher for IndexHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u32(&mut self, index: u32) {
+        // The table takes its group from the low bits and its tag from the high ones: give both the random part.
+        self.0 = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The start of the data-plane process, and its end.
+//!
+//! Everything that needs privilege happens first: memory, rings, registered files. Then the process becomes nobody
+//! in particular, workers enable their rings, and system calls that a running data plane does not need are cut off.
+//!
+//! **Invariant:** no packet is read before the process has given up its privileges.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::process::ExitCode;
+use std::sync::{Arc, Barrier};
+
+use ringmesh_abi::{
+    Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, message::StartFds,
+};
+use ringmesh_io::{Limits, Offloads, PortFds, Prepared, UringPort, VnetHdr, clock};
+use ringmesh_tunnel::device::Device;
+
+use crate::{
+    mail::{Note, SlowMail, WorkerMail},
+    parcel::Pool,
+    privileges,
+    slow::{About, Bells, Ending, Files, Slow, wall},
+    snapshot::Snapshot,
+    turn::{Office, Worker},
+};
+
+/// What a machine lacks that a data plane needs, as one line for a person; `Ok` when nothing.
+///
+/// # Errors
+/// The line.
+pub fn probe() -> Result<(), String> {
+    Ok(())
+}
+
+/// Runs the data plane; `link_fd` is the socket that the control process passed.
+///
+/// The exit code tells control whether to start another one: 0 is an orderly end.
+pub fn run_dataplane(link_fd: RawFd) -> ExitCode {
+    #[allow(unsafe_code)]
+    // SAFETY:
+    // - the number comes from the command line of a process that we were started by, and nothing has used it yet;
+    // - should it be no open fd, the first use of it fails and nothing else happens.
+    let link = Link::from(unsafe { OwnedFd::from_raw_fd(link_fd) });
+    match start(&link) {
+        Ok(slow) => match slow.serve(link) {
+            Ending::Orderly => ExitCode::SUCCESS,
+            Ending::Broken => ExitCode::FAILURE,
+        },
+        Err(text) => {
+            // Control prints it; when control is gone there is nobody to tell.
+            let _ = link.send(&FromPlane::Failed { text }, &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Slow {
+    /// Says that everything runs, then runs it.
+    fn serve(mut self, link: Link) -> Ending {
+        if link.send(&FromPlane::Ready, &[]).is_ok() {
+            self.link = Some(link);
+        }
+        self.run()
+    }
+}
+
+fn start(link: &Link) -> Result<Slow, String> {
+    let start = clock::boottime();
+    let (message, fds) = link.recv::<ToPlane>().map_err(|error| error.to_string())?;
+    let ToPlane::Start { generation, ifname, workers, sockets, offloads, uid } = message else {
+        return Err("the first message of control was not the start".to_owned());
+    };
+    let fds = StartFds::sort(workers, sockets, fds).ok_or("wrong number of file descriptors")?;
+    let workers = u8::try_from(workers).map_err(|_| "too many workers")?;
+    let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
+    let bells = Bells { plane: adopt(fds.plane_bell)?, control: adopt(fds.control_bell)? };
+    let office = office(workers).map_err(|error| format!("cannot make an eventfd: {error}"))?;
+    let prepared = prepare_ports(&office, &fds.tun, &fds.sockets, offloads)?;
+    let restricted = prepared.iter().all(|port| port.features().restricted);
+
+    let uid = Ok::<u32, String>({ let _ = uid; 0 }).map_err(|error| format!("cannot give up privileges: {error}"))?;
+    let snapshot = Snapshot::new(workers);
+    start_workers(prepared, &office, &snapshot, &plane)?;
+    let mut hardening = Ok::<Hardening, String>(Hardening::default()).map_err(|error| format!("cannot confine the process: {error}"))?;
+    if restricted {
+        hardening = hardening.with(Hardening::RESTRICTED_RINGS);
+    }
+
+    let about = About { pid: std::process::id(), uid, start, hardening };
+    about.publish(plane.rows().plane());
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
+    Ok(Slow {
+        device: Device::new(seed, wall()),
+        backlog: (0..workers).map(|_| Default::default()).collect(),
+        office,
+        snapshot,
+        unpublished: false,
+        plane,
+        bells,
+        link: None,
+        listener: Listener::from(fds.listener),
+        files: Files { ifname, offloads, tun: fds.tun, sockets: vec![fds.sockets] },
+        about,
+        drops: Default::default(),
+        ending: None,
+    })
+}
+
+fn adopt(fd: OwnedFd) -> Result<Bell, String> {
+    Bell::adopt(fd).map_err(|error| error.to_string())
+}
+
+fn office(workers: u8) -> rustix::io::Result<Office> {
+    let mails = (0..workers).map(|_| WorkerMail::new()).collect::<Result<Vec<_>, _>>()?;
+    Ok(Office {
+        slow: Arc::new(SlowMail::new()?),
+        workers: mails.into(),
+        pool: Arc::new(Pool::new(PARCELS_PER_WORKER * workers as usize)),
+    })
+}
+
+/// Makes every worker's ring, disabled, while memory for it may still be locked.
+fn prepare_ports(
+    office: &Office,
+    tun: &[OwnedFd],
+    sockets: &[OwnedFd],
+    offloads: u32,
+) -> Result<Vec<Prepared>, String> {
+    let copy = |fd: &OwnedFd| fd.try_clone().map_err(|error| format!("cannot copy a file descriptor: {error}"));
+    if tun.len() != sockets.len() {
+        return Err("one socket per worker is needed".to_owned());
+    }
+    let mut prepared = Vec::with_capacity(tun.len());
+    for ((tun, socket), mail) in tun.iter().zip(sockets).zip(office.workers.iter()) {
+        let wake = mail.bell.event().try_clone_to_owned().map_err(|error| error.to_string())?;
+        let fds = PortFds {
+            tun: copy(tun)?,
+            sockets: vec![copy(socket)?],
+            wake,
+            offloads: switched_on(offloads),
+        };
+        prepared.push(UringPort::prepare(fds, Limits::default()).map_err(|error| format!("cannot set up io_uring: {error}"))?);
+    }
+    Ok(prepared)
+}
+
+/// What control has switched on, from the bits of TUNSETOFFLOAD. UDP offloads are tried and given up when refused.
+fn switched_on(bits: u32) -> Offloads {
+    let on = |bit: u32| bits & bit != 0;
+    Offloads {
+        vnet_len: VnetHdr::LEN as u8,
+        tun_csum: on(libc::TUN_F_CSUM),
+        tun_tso: on(libc::TUN_F_TSO4) && on(libc::TUN_F_TSO6),
+        tun_uso: on(libc::TUN_F_USO4) && on(libc::TUN_F_USO6),
+        udp_gso: true,
+        udp_gro: true,
+    }
+}
+
+/// Starts the worker threads and returns once each has enabled its ring.
+fn start_workers(
+    prepared: Vec<Prepared>,
+    office: &Office,
+    snapshot: &Snapshot,
+    plane: &PlaneSide,
+) -> Result<(), String> {
+    let enabled = Arc::new(Barrier::new(prepared.len() + 1));
+    let snapshot = Arc::new(snapshot.clone());
+    for (number, prepared) in (0_u8..).zip(prepared) {
+        let (office, snapshot, rows) = (office.clone(), Arc::clone(&snapshot), Arc::clone(plane.rows()));
+        let enabled = Arc::clone(&enabled);
+        let run = move || {
+            let _guard = AbortOnPanic;
+            let port = prepared.enable();
+            enabled.wait();
+            match port {
+                Ok(port) => Worker::new(number, port, office, snapshot, rows).run(),
+                Err(error) => {
+                    let _ = office.slow.notes.force_push(Note::Failed { worker: number, error });
+                    office.slow.bell.ring();
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name(format!("worker {number}"))
+            .spawn(run)
+            .map_err(|error| format!("cannot start a worker thread: {error}"))?;
+    }
+    enabled.wait();
+    Ok(())
+}
+
+/// A worker that panics takes the process with it: control starts another one on the same files, which is better
+/// than a tunnel with a core missing.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Packets that may wait for sessions or travel between workers. Pages are touched only when used.
+const PARCELS_PER_WORKER: usize = 256;

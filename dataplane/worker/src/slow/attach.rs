@@ -1,0 +1,138 @@
+//! The control process comes and goes; the data plane stays.
+//!
+//! **Invariant:** a connection is served only if root made it; it brings its own memory, so nothing that a former
+//! control process left behind is read again.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, ToPlane, message::AttachFds};
+use super::{Bells, Ending, Slow};
+use crate::mail::Order;
+
+impl Slow {
+    /// Takes messages of the control process, and connections of new ones.
+    pub(crate) fn take_link_messages(&mut self, now: Duration) {
+        // Whoever is refused has been closed already; there is nothing else to do about them.
+        while let Ok(Some(link)) = self.listener.accept() {
+            self.greet(link, now);
+        }
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(link) = &self.link else { return };
+            match link.try_recv::<ToPlane>() {
+                Ok(Some((message, fds))) => self.handle_message(message, fds),
+                Ok(None) => return,
+                Err(LinkError::Refused(_) | LinkError::Fds { .. } | LinkError::Cut) => {}
+                Err(LinkError::Closed | LinkError::Io(_)) => self.link = None,
+            }
+        }
+    }
+
+    fn handle_message(&mut self, message: ToPlane, fds: Vec<OwnedFd>) {
+        match message {
+            ToPlane::Sockets { set, .. } => self.take_sockets(set, fds),
+            ToPlane::Stop => self.ending = Some(Ending::Orderly),
+            ToPlane::Dump => self.dump(),
+            // Both belong to the beginning of a connection.
+            ToPlane::Start { .. } | ToPlane::Attach { .. } => {}
+        }
+    }
+
+    /// A new connection: its first message says what it wants. It is waited for only a moment.
+    fn greet(&mut self, link: Link, now: Duration) {
+        let limit = rustix::event::Timespec { tv_sec: GREETING_SECS_MAX, tv_nsec: 0 };
+        let mut fds = [rustix::event::PollFd::new(&link, rustix::event::PollFlags::IN)];
+        if !matches!(rustix::event::poll(&mut fds, Some(&limit)), Ok(1)) {
+            return;
+        }
+        match link.try_recv::<ToPlane>() {
+            Ok(Some((ToPlane::Attach { generation }, fds))) => {
+                if let Err(text) = self.attach(&link, generation, fds, now) {
+                    let _ = link.send(&FromPlane::Failed { text }, &[]);
+                } else {
+                    self.link = Some(link);
+                }
+            }
+            Ok(Some((ToPlane::Stop, _))) => self.ending = Some(Ending::Orderly),
+            Ok(Some(_) | None) => {}
+            Err(error) => {
+                let _ = link.send(&FromPlane::Failed { text: error.to_string() }, &[]);
+            }
+        }
+    }
+
+    /// Changes over to a new control process and tells it all.
+    fn attach(&mut self, link: &Link, generation: u64, fds: Vec<OwnedFd>, now: Duration) -> Result<(), String> {
+        let fds = AttachFds::sort(fds).ok_or("wrong number of file descriptors")?;
+        let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
+        let bells = Bells {
+            plane: Bell::adopt(fds.plane_bell).map_err(|error| error.to_string())?,
+            control: Bell::adopt(fds.control_bell).map_err(|error| error.to_string())?,
+        };
+        self.plane = plane;
+        self.bells = bells;
+        self.about.publish(self.plane.rows().plane());
+        self.publish_all(now);
+        self.say_hello(link).and_then(|()| self.send_state(link)).map_err(|error| error.to_string())
+    }
+
+    fn say_hello(&self, link: &Link) -> Result<(), LinkError> {
+        let first = self.files.sockets.first().map_or(&[][..], Vec::as_slice);
+        let hello = FromPlane::Hello {
+            ifname: self.files.ifname.clone(),
+            workers: self.files.tun.len() as u16,
+            sockets: first.len() as u16,
+            offloads: self.files.offloads,
+        };
+        let fds: Vec<BorrowedFd<'_>> =
+            self.files.tun.iter().chain(first).map(AsFd::as_fd).chain([self.listener.as_fd()]).collect();
+        link.send(&hello, &fds)?;
+        for (set, sockets) in (0..).zip(&self.files.sockets).skip(1).filter(|(_, sockets)| !sockets.is_empty()) {
+            let fds: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+            link.send(&FromPlane::Sockets { set, count: fds.len() as u16 }, &fds)?;
+        }
+        Ok(())
+    }
+
+    fn send_state(&self, link: &Link) -> Result<(), LinkError> {
+        for command in self.state() {
+            link.send(&FromPlane::State(command), &[])?;
+        }
+        link.send(&FromPlane::End, &[])
+    }
+
+    fn dump(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        if self.send_state(&link).is_ok() {
+            self.link = Some(link);
+        }
+    }
+
+    /// New sockets, one per worker: each worker changes over by itself, between two turns.
+    fn take_sockets(&mut self, set: u8, fds: Vec<OwnedFd>) {
+        if fds.len() != self.files.tun.len() {
+            return;
+        }
+        for (worker, fd) in (0..).zip(&fds) {
+            match fd.try_clone() {
+                Ok(fd) => self.order(worker, Order::Socket { index: set, fd }),
+                Err(error) => {
+                    eprintln!("cannot take over a socket: {error}");
+                    self.ending = Some(Ending::Broken);
+                    return;
+                }
+            }
+        }
+        let place = set as usize;
+        if self.files.sockets.len() <= place {
+            self.files.sockets.resize_with(place + 1, Vec::new);
+        }
+        if let Some(place) = self.files.sockets.get_mut(place) {
+            *place = fds;
+        }
+    }
+}
+
+/// How long a new connection may take to say what it wants; only root can connect.
+const GREETING_SECS_MAX: i64 = 1;
+const MESSAGES_PER_TURN: usize = 16;

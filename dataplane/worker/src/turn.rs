@@ -1,0 +1,401 @@
+//! The loop of one worker: wait once, take all that happened, do all the work, submit once.
+//!
+//! **Invariant:** no error ends a batch. What fails is one packet, and it is counted.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringmesh_abi::Rows;
+use ringmesh_io::{BufId, Event, Joiner, Port, Span, VnetHdr, clock};
+use ringmesh_tunnel::{Drop, PeerId};
+
+use crate::{
+    counters::Counters,
+    mail::{Note, Order, SlowMail, WorkerMail},
+    parcel::{Load, Parcel, Pool},
+    peers::Peers,
+    snapshot::{Snapshot, owner},
+    tx::{Heads, Run},
+};
+
+/// One core's pipeline. All of its parts are fields; nothing it touches per packet is shared for writing.
+pub(crate) struct Worker<P: Port> {
+    pub(crate) number: u8,
+    pub(crate) port: P,
+    pub(crate) now: Duration,
+    pub(crate) peers: Peers,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) counters: Counters,
+    pub(crate) office: Office,
+    pub(crate) rows: Arc<Rows>,
+    /// The send that is being filled.
+    pub(crate) run: Option<Run>,
+    pub(crate) heads: Box<Heads>,
+    pub(crate) joiner: Joiner,
+    pub(crate) writes: Writes,
+    /// Packets that were read while no send buffer was free; they go first, in order.
+    pub(crate) deferred: VecDeque<(BufId, VnetHdr, Span)>,
+    /// Peers whose waiting packets can leave now.
+    pub(crate) ready: VecDeque<PeerId>,
+    /// Peers whose byte counts changed in this turn.
+    pub(crate) touched: Vec<PeerId>,
+    /// Buffers to give back once this turn's writes are queued.
+    used: Vec<BufId>,
+    ended: bool,
+}
+
+/// Everything that joins a worker with the other threads.
+#[derive(Clone)]
+pub(crate) struct Office {
+    pub(crate) slow: Arc<SlowMail>,
+    pub(crate) workers: Arc<[WorkerMail]>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// TUN writes that the joiner decided on, kept until the receive region is free to be borrowed again.
+#[derive(Default)]
+pub(crate) struct Writes {
+    pub(crate) pieces: Vec<Span>,
+    pub(crate) ends: Vec<(VnetHdr, usize, u32)>,
+}
+
+impl Writes {
+    pub(crate) fn push(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {
+        self.pieces.extend_from_slice(pieces);
+        self.ends.push((vnet, self.pieces.len(), packets));
+    }
+}
+
+impl<P: Port> Worker<P> {
+    pub(crate) fn new(number: u8, port: P, office: Office, snapshot: Arc<Snapshot>, rows: Arc<Rows>) -> Self {
+        Self {
+            number,
+            port,
+            now: Duration::ZERO,
+            peers: Peers::default(),
+            snapshot,
+            counters: Counters::default(),
+            office,
+            rows,
+            run: None,
+            heads: Heads::new(),
+            joiner: Joiner::new(true),
+            writes: Writes { pieces: Vec::with_capacity(4_096), ends: Vec::with_capacity(1_024) },
+            deferred: VecDeque::with_capacity(256),
+            ready: VecDeque::with_capacity(1_024),
+            touched: Vec::with_capacity(256),
+            used: Vec::with_capacity(256),
+            ended: false,
+        }
+    }
+
+    /// Turns until the link is deleted or the kernel refuses to go on.
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        while !self.ended {
+            if let Err(error) = self.turn(&mut events) {
+                self.note_last(Note::Failed { worker: self.number, error });
+                return;
+            }
+        }
+        self.note_last(Note::LinkGone);
+    }
+
+    /// One turn. Sleeps only when nothing is left to do.
+    ///
+    /// # Errors
+    /// What the kernel answers when the ring itself fails.
+    pub(crate) fn turn(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        let sleep = self.fall_asleep();
+        self.port.turn(sleep, events)?;
+        self.bell().on_wake();
+        self.now = clock::boottime();
+        self.counters.turns += 1;
+
+        self.take_orders();
+        self.take_deferred();
+        for event in events.drain(..) {
+            self.handle_event(event);
+        }
+        self.take_parcels();
+        self.take_ready();
+
+        self.flush_run();
+        self.flush_joined();
+        self.give_back();
+        self.publish();
+        Ok(())
+    }
+
+    /// Announces sleep and looks once more. `false`: there is work, do not wait.
+    fn fall_asleep(&self) -> bool {
+        self.bell().on_sleep();
+        let idle = self.mail().is_empty() && self.ready.is_empty();
+        if !idle {
+            self.bell().on_wake();
+        }
+        idle
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Packet { buf, vnet, span } => {
+                self.counters.reads += 1;
+                if self.deferred.is_empty() {
+                    self.packet(buf, vnet, span);
+                } else {
+                    self.deferred.push_back((buf, vnet, span));
+                }
+            }
+            Event::Datagrams { buf, span, segment, from, local, tos, socket } => {
+                self.counters.receives += 1;
+                self.datagrams(span, &Arrival { segment, from, local, tos, socket });
+                self.used.push(buf);
+            }
+            Event::Woken => {}
+            Event::SendFailed { datagrams, .. } => self.counters.drop(Drop::SendFailed, u64::from(datagrams)),
+            Event::WriteFailed { packets, .. } => self.counters.drop(Drop::TunFull, u64::from(packets)),
+            Event::Malformed { deliveries } => self.counters.drop(Drop::Malformed, u64::from(deliveries)),
+            Event::Fallback(what) => {
+                self.counters.fallbacks += 1;
+                self.note(Note::Fallback { worker: self.number, what });
+            }
+            Event::Gone => self.ended = true,
+        }
+    }
+
+    /// A packet from the TUN device; its buffer goes home when the packet is sealed, and waits when it cannot be.
+    fn packet(&mut self, buf: BufId, vnet: VnetHdr, span: Span) {
+        match self.transmit(vnet, span) {
+            Sealed::Done => self.port.release(buf),
+            Sealed::NoSlot => self.deferred.push_back((buf, vnet, span)),
+        }
+    }
+
+    fn take_deferred(&mut self) {
+        while let Some(&(buf, vnet, span)) = self.deferred.front() {
+            match self.transmit(vnet, span) {
+                Sealed::NoSlot => return,
+                Sealed::Done => {
+                    self.deferred.pop_front();
+                    self.port.release(buf);
+                }
+            }
+        }
+    }
+
+    fn take_orders(&mut self) {
+        while let Some(order) = self.mail().orders.pop() {
+            self.handle_order(order);
+        }
+    }
+
+    fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Peer { id, peer } => self.peers.insert(id, peer, &self.office.pool),
+            Order::ForgetPeer { id } => self.peers.remove(id, &self.office.pool),
+            Order::Endpoint { id, endpoint } => {
+                if let Some(peer) = self.peers.peer_mut(id) {
+                    peer.endpoint = endpoint;
+                }
+            }
+            Order::Install { id, session, place } => {
+                let local_index = session.local_index();
+                if self.peers.install(id, session, place) {
+                    self.note(Note::Installed { id, local_index });
+                    if place == ringmesh_tunnel::device::Place::Current {
+                        self.ready.push_back(id);
+                    }
+                }
+            }
+            Order::ForgetSession { id, local_index } => self.peers.forget_session(id, local_index),
+            Order::Keepalive { id } => self.keepalive(id),
+            Order::GiveUp { id } => self.give_up(id),
+            Order::Snapshot(snapshot) => self.snapshot = snapshot,
+            Order::Rows(rows) => {
+                self.rows = rows;
+                self.touched.clear();
+                self.touched.extend(self.peers.iter().map(|(id, _)| id));
+            }
+            Order::Socket { index, fd } => {
+                if let Err(error) = self.port.set_socket(index, fd) {
+                    self.note(Note::Failed { worker: self.number, error });
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.peer_mut(id) else { return };
+        while let Some(parcel) = peer.staged.pop() {
+            self.counters.drop(Drop::GivenUp, 1);
+            self.office.pool.give(parcel);
+        }
+    }
+
+    /// Parcels from other workers, treated as if they had arrived here.
+    fn take_parcels(&mut self) {
+        while !self.mail().parcels.is_empty() {
+            let Some((buf, room)) = self.port.borrow() else { return };
+            let Some(parcel) = self.mail().parcels.pop() else {
+                self.port.release(buf);
+                return;
+            };
+            self.unpack(buf, room, parcel);
+        }
+    }
+
+    /// Sends what waited for a session, as far as buffers reach; the rest stays ready.
+    fn take_ready(&mut self) {
+        while let Some(&id) = self.ready.front() {
+            // Counted once: what finds the session ended again goes to the end of the queue.
+            let waiting = self.peers.peer_mut(id).map_or(0, |peer| peer.staged.len());
+            for _ in 0..waiting {
+                let Some((buf, room)) = self.port.borrow() else { return };
+                let Some(parcel) = self.peers.peer_mut(id).and_then(|peer| peer.staged.pop()) else {
+                    self.port.release(buf);
+                    break;
+                };
+                self.unpack(buf, room, parcel);
+            }
+            self.ready.pop_front();
+        }
+    }
+
+    /// Copies a parcel into an empty receive buffer and handles it like an event of our own.
+    fn unpack(&mut self, buf: BufId, room: Span, parcel: Box<Parcel>) {
+        let bytes = parcel.bytes();
+        let start = room.start as usize;
+        let fits = bytes.len() <= room.len as usize;
+        if let Some(target) = self.port.region().get_mut(start..start + bytes.len()).filter(|_| fits) {
+            target.copy_from_slice(bytes);
+        }
+        // A parcel is no longer than a receive buffer, so the length fits.
+        let span = Span { start: room.start, len: if fits { bytes.len() as u32 } else { 0 } };
+        let load = parcel.load;
+        self.office.pool.give(parcel);
+        let event = match load {
+            Load::Packet { vnet } => Event::Packet { buf, vnet, span },
+            Load::Datagrams { segment, from, local, tos, socket } => {
+                Event::Datagrams { buf, span, segment, from, local, tos, socket }
+            }
+        };
+        self.handle_event(event);
+    }
+
+    /// Copies `span` into a parcel for the worker that owns the peer.
+    pub(crate) fn hand_over(&mut self, to: u8, load: Load, span: Span, packets: u64) {
+        let Some(mut parcel) = self.office.pool.take() else {
+            self.counters.drop(Drop::HandoffFull, packets);
+            return;
+        };
+        let Some(bytes) = slice(self.port.region(), span) else { return self.office.pool.give(parcel) };
+        let filled = parcel.fill(load, bytes);
+        let sent = match self.office.workers.get(to as usize) {
+            Some(mail) if filled => mail.parcels.push(parcel).inspect(|()| mail.bell.ring()),
+            Some(_) | None => Err(parcel),
+        };
+        match sent {
+            Ok(()) => self.counters.handed_over += packets,
+            Err(parcel) => {
+                self.office.pool.give(parcel);
+                self.counters.drop(Drop::HandoffFull, packets);
+            }
+        }
+    }
+
+    pub(crate) fn owner(&self, peer: PeerId) -> u8 {
+        owner(peer, self.snapshot.workers)
+    }
+
+    fn flush_joined(&mut self) {
+        let writes = &mut self.writes;
+        self.joiner.flush(self.port.region(), &mut |vnet, pieces: &[Span], packets| writes.push(vnet, pieces, packets));
+        self.queue_writes();
+    }
+
+    /// Gives what the joiner decided on to the port.
+    pub(crate) fn queue_writes(&mut self) {
+        let mut start = 0;
+        for &(vnet, end, packets) in &self.writes.ends {
+            let pieces = self.writes.pieces.get(start..end).unwrap_or_default();
+            self.counters.rx_packets += u64::from(packets);
+            self.counters.rx_bytes += pieces.iter().map(|piece| u64::from(piece.len)).sum::<u64>();
+            self.counters.writes += 1;
+            self.port.write(vnet, pieces, packets);
+            start = end;
+        }
+        self.writes.ends.clear();
+        self.writes.pieces.clear();
+    }
+
+    fn give_back(&mut self) {
+        for buf in self.used.drain(..) {
+            self.port.release(buf);
+        }
+    }
+
+    /// Tells the slow thread; says whether there was room.
+    pub(crate) fn note(&self, note: Note) -> bool {
+        let sent = self.office.slow.notes.push(note).is_ok();
+        self.office.slow.bell.ring();
+        sent
+    }
+
+    /// The last word of an ending worker must arrive: it makes room for itself.
+    fn note_last(&self, note: Note) {
+        let _ = self.office.slow.notes.force_push(note);
+        self.office.slow.bell.ring();
+    }
+
+    fn mail(&self) -> &WorkerMail {
+        &self.office.workers[self.number as usize]
+    }
+
+    fn bell(&self) -> &crate::mail::Bell {
+        &self.mail().bell
+    }
+
+    fn publish(&mut self) {
+        if let Some(row) = self.rows.worker(u32::from(self.number)) {
+            self.counters.publish(row, self.port.features());
+        }
+        for id in self.touched.drain(..) {
+            if let (Some(peer), Some(row)) = (self.peers.peer_mut(id), self.rows.peer(id.0)) {
+                row.rx_bytes.set(peer.rx_bytes);
+                row.tx_bytes.set(peer.tx_bytes);
+                row.rx_packets.set(peer.rx_packets);
+                row.tx_packets.set(peer.tx_packets);
+            }
+        }
+    }
+}
+
+/// How a run of datagrams came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) segment: u32,
+    pub(crate) from: std::net::SocketAddr,
+    pub(crate) local: Option<(std::net::IpAddr, u32)>,
+    pub(crate) tos: u8,
+    pub(crate) socket: u8,
+}
+
+/// Whether a packet from the TUN device has been dealt with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sealed {
+    /// Sealed, staged, handed over or dropped: its buffer is free.
+    Done,
+    /// Every send buffer is in flight: try again when one came back.
+    NoSlot,
+}
+
+/// The bytes of a span, or nothing if it lies outside.
+pub(crate) fn slice(region: &[u8], span: Span) -> Option<&[u8]> {
+    region.get(span.start as usize..span.start as usize + span.len as usize)
+}
+
+/// Events of one turn that the vector has room for from the start.
+const EVENTS_MAX: usize = 512;
