@@ -124,5 +124,7 @@ impl fmt::Display for Drop {
     }
 }
 
+const _: () = assert!(Drop::COUNT <= 32, "whoever counts them keeps 32 places");
+
 #[cfg(test)]
 mod tests;

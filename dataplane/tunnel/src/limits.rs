@@ -56,3 +56,6 @@ pub const FORGET_AFTER: Duration = REJECT_AFTER_TIME.saturating_mul(3);
 const _: () = assert!(REKEY_AFTER_MESSAGES < REJECT_AFTER_MESSAGES);
 const _: () = assert!(REKEY_AFTER_TIME.as_secs() < REKEY_ON_RECEIVE_AFTER.as_secs());
 const _: () = assert!(REKEY_ON_RECEIVE_AFTER.as_secs() < REJECT_AFTER_TIME.as_secs());
+
+#[cfg(test)]
+mod tests;

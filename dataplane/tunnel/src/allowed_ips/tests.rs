@@ -224,7 +224,7 @@ fn steps() -> impl Strategy<Value = Step> {
 /// Removing by random ranges rarely hits, so every second removal takes a range that is there.
 fn aim(step: Step, table: &Table, turn: usize) -> Step {
     match step {
-        Step::Remove(..) if turn % 2 == 0 && !table.0.is_empty() => {
+        Step::Remove(..) if turn.is_multiple_of(2) && !table.0.is_empty() => {
             let (range, peer) = table.0.iter().nth(turn % table.0.len()).expect("within the table");
             Step::Remove(*range, *peer)
         }

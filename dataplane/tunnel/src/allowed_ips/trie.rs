@@ -30,7 +30,7 @@ impl Bits for u32 {
     }
 
     fn branch(self, prefix: u8) -> usize {
-        (self.rotate_left(u32::from(prefix) + 1) & 1) as usize
+        (self.rotate_left(Self::from(prefix) + 1) & 1) as usize
     }
 
     fn addr(self) -> IpAddr {
