@@ -50,6 +50,12 @@ impl Identity {
         Self { private, public }
     }
 
+    /// Somebody who names a key that is not theirs.
+    #[cfg(test)]
+    pub(crate) fn posing_as(private: PrivateKey, public: PublicKey) -> Self {
+        Self { private, public }
+    }
+
     pub(crate) fn private(&self) -> &PrivateKey {
         &self.private
     }

@@ -1,1 +1,5 @@
-
+mod attacks;
+mod changes;
+mod handshakes;
+mod sim;
+mod timing;
