@@ -13,6 +13,7 @@ mod outbox;
 #[cfg(test)]
 mod packets;
 mod port;
+pub mod probe;
 mod ring;
 pub mod sim;
 mod single;
@@ -20,6 +21,7 @@ mod slots;
 mod source;
 mod span;
 mod split;
+pub mod steer;
 mod token;
 mod tun;
 mod udp;

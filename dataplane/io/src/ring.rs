@@ -257,3 +257,6 @@ const CHOKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a ring that ends waits for the end of its requests.
 const QUIESCE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

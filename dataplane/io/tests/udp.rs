@@ -116,7 +116,7 @@ fn datagrams_of_every_size() {
             peer.send_to(&bytes, &target.into()).expect("loopback");
             // A single receive has nothing to show for an empty datagram, but goes on.
             if len > 0 || !without.recv_multishot {
-                assert_eq!(collect(&mut rig, 1), [bytes.clone()], "{way}, {len} bytes in");
+                assert_eq!(collect(&mut rig, 1), std::slice::from_ref(&bytes), "{way}, {len} bytes in");
             }
             send(&mut rig.port, &bytes, bytes.len(), &to(address_of(&peer)));
             rig.turn(false);
@@ -150,7 +150,7 @@ fn numbers_through_a_narrow_link(offloads: Offloads, segments: usize) -> Vec<u32
             next += 1;
         }
         rig.port.send(slot, count * segment, segment, &to(address_of(&sink)));
-        if next % 3 == 0 {
+        if next.is_multiple_of(3) {
             for event in rig.turn(false) {
                 assert!(matches!(event, Event::Woken), "{event:?}");
             }

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// privilege to do so.
 pub(crate) fn enter() -> bool {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: needs root for network namespaces");
+        eprintln!("skipped: needs root for network namespaces");
         return false;
     }
     new_namespace();
@@ -162,6 +162,19 @@ pub(crate) fn udp(address: &str) -> Socket {
     set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20);
     socket.bind(&address.into()).expect("bind");
     socket
+}
+
+/// Sockets that share one address and port, in order.
+pub(crate) fn udp_group(address: &str, count: usize) -> Vec<Socket> {
+    let address: SocketAddr = address.parse().expect("a literal address");
+    let member = |_| {
+        let socket =
+            Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP)).expect("socket");
+        socket.set_reuse_port(true).expect("SO_REUSEPORT");
+        socket.bind(&address.into()).expect("bind");
+        socket
+    };
+    (0..count).map(member).collect()
 }
 
 /// A plain socket of the outside world, which gives up after ten seconds.
