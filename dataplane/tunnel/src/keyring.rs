@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use crate::limits::REJECT_AFTER_TIME;
+use crate::limits::{REJECT_AFTER_TIME, SESSIONS_MAX};
 
-const OLDER_MAX: usize = 3;
-/// Current, next and the older ones.
-pub(crate) const SESSIONS_MAX: usize = OLDER_MAX + 2;
+/// All but the current and the next one.
+const OLDER_MAX: usize = SESSIONS_MAX - 2;
 
 /// The local indices of sessions that just left the ring.
 pub(crate) type Gone = ArrayVec<u32, SESSIONS_MAX>;

@@ -17,6 +17,7 @@ pub mod replay;
 pub mod session;
 
 pub mod device;
+pub mod mistakes;
 pub mod tai64n;
 pub mod timers;
 

@@ -37,6 +37,9 @@ pub const HANDSHAKES_BURST: u32 = 5;
 pub const SOURCES_MAX: usize = 8_192;
 /// Packets that wait for a peer's handshake; the oldest leave first.
 pub const STAGED_MAX: usize = 128;
+/// Sessions of one peer: the current one, the next one, and three that only receive what is still on its way. It
+/// takes that many when both sides replace a session at once.
+pub const SESSIONS_MAX: usize = 5;
 /// Peers of one device.
 pub const PEERS_MAX: usize = 131_072;
 /// Packets that are opened by one call into the AEAD: as many as one receive can bring.

@@ -64,7 +64,11 @@ impl Device {
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.timers.retry_at = None;
         let Some(attempt) = &peer.attempt else { return };
-        if now.saturating_sub(attempt.wanted_at) >= REKEY_ATTEMPT_TIME || !self.may_initiate(id) {
+        let wanted_at = attempt.wanted_at;
+        if attempt.flight.is_some() {
+            peer.forget_source();
+        }
+        if now.saturating_sub(wanted_at) >= REKEY_ATTEMPT_TIME || !self.may_initiate(id) {
             self.give_up(id, now);
         } else {
             self.initiate(id, now);
@@ -99,9 +103,6 @@ impl Device {
     ) -> Option<(Flight, [u8; INITIATION_LEN], Endpoint)> {
         let me = self.identity.as_ref()?;
         let peer = self.peers.get_mut(id)?;
-        if peer.initiated_at.is_some() {
-            peer.forget_source();
-        }
         let to = peer.config.endpoint?;
         let key = peer.public_key();
         let local_index = self.indices.insert(&mut self.random, peer.config.owner, id)?;

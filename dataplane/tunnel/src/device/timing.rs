@@ -63,6 +63,7 @@ impl Device {
     fn on_silence(&mut self, id: PeerId, now: Duration) {
         let jitter = self.jitter();
         if let Some(peer) = self.peers.get_mut(id) {
+            peer.forget_source();
             peer.timers.settle_silence(now);
             peer.timers.jitter = jitter;
         }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::sim::{Did, STORM, World, address, config, id, millis, private, public, secs};
 use crate::PeerId;
 use crate::device::PeerConfig;
-use crate::keyring::SESSIONS_MAX;
+use crate::limits::SESSIONS_MAX;
 use crate::tai64n::Tai64N;
 
 #[test]

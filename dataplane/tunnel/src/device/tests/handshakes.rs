@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringmesh_wire::keys::PresharedKey;
+use ringmesh_wire::{Endpoint, LocalAddr, UdpPath};
 
 use super::sim::{CALM, CUT, Did, STORM, Weather, World, address, config, id, millis, public, secs};
 use crate::Drop;
@@ -185,6 +186,28 @@ fn authenticated_handshakes_move_the_endpoint() {
     let view = world.nodes[1].device.peer(id(0)).expect("a peer");
     assert_eq!((view.endpoint, world.nodes[1].owned[&id(0)].endpoint), (Some(elsewhere), Some(elsewhere)));
     assert!(world.ping(1, 0, secs(1)));
+}
+
+/// The address that we sent from may have gone; then the kernel is to choose. A session that works keeps it.
+#[test]
+fn the_source_address_is_forgotten_in_silence_and_only_then() {
+    let mut world = World::new(14, 2);
+    let local = Some(LocalAddr { ip: [192, 0, 2, 1].into(), ifindex: 3 });
+    let bound = Endpoint::Udp(UdpPath::new(([192, 0, 2, 2], 51_820).into(), local, 0));
+    let send_one = |world: &mut World| {
+        world.nodes[0].device.on_want_session(id(1), world.now);
+        let sent = std::iter::from_fn(|| world.nodes[0].device.poll_output());
+        let to = sent.filter_map(|output| if let Output::Send { to, .. } = output { Some(to) } else { None });
+        to.last()
+    };
+    assert!(world.ping(0, 1, secs(1)));
+    world.nodes[0].device.on_roamed(id(1), bound);
+    world.now += secs(125);
+    assert_eq!(send_one(&mut world), Some(bound), "a rekeying");
+    world.now += secs(6);
+    let (now, wall) = (world.now, world.nodes[0].wall(world.now));
+    world.nodes[0].device.handle_timeout(now, wall);
+    assert_eq!(send_one(&mut world), Some(address(1)), "a retry");
 }
 
 #[test]
