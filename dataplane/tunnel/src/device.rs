@@ -1,9 +1,9 @@
 //! The slow half of a device: every peer's handshake, timers, cookies, limits and indices.
 //!
-//! A pure state machine. The caller brings datagrams, notes from the workers, time and the wall clock, and after
-//! each call takes [`Device::poll_output`] until it is empty; it comes back at [`Device::poll_timeout`]. One call
-//! does a bounded amount of work, so [`Device::poll_timeout`] may name a time that has passed already: then there
-//! is more to do.
+//! A pure state machine. The caller brings datagrams, notes from the workers, time and the wall clock, and
+//! after each call takes [`Device::poll_output`] until it is empty; it comes back at
+//! [`Device::poll_timeout`]. One call does a bounded amount of work, so [`Device::poll_timeout`] may name a
+//! time that has passed already: then there is more to do.
 //!
 //! A handshake that we answer goes in three steps, so that no packet of the peer can come before its key is
 //! there: [`Output::Install`] to the owner, its [`Device::on_installed`], and only then the response as
@@ -53,9 +53,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device without key and peers. `seed` is 32 bytes of true randomness. `start` is the greatest timestamp
-    /// that this identity has sent before ([`Device::own_timestamp`]), or any smaller one: our own stamps are
-    /// always greater.
+    /// A device without key and peers. `seed` is 32 bytes of true randomness. `start` is the greatest
+    /// timestamp that this identity has sent before ([`Device::own_timestamp`]), or any smaller one: our own
+    /// stamps are always greater.
     #[must_use]
     pub fn new(seed: [u8; 32], start: Tai64N) -> Self {
         let mut random = Random::new(seed);
@@ -114,8 +114,8 @@ impl Device {
         self.peers.ids()
     }
 
-    /// The greatest timestamp that an initiation of the peer had; zeros for an unknown peer. To be stored: without
-    /// it, an initiation that was captured before a restart would be taken once more.
+    /// The greatest timestamp that an initiation of the peer had; zeros for an unknown peer. To be stored:
+    /// without it, an initiation that was captured before a restart would be taken once more.
     #[must_use]
     pub fn greatest_timestamp(&self, id: PeerId) -> [u8; Tai64N::LEN] {
         self.peers.get(id).map_or(Tai64N::default(), |peer| peer.greatest).to_bytes()
@@ -136,7 +136,8 @@ impl Device {
     // Commands. A live peer keeps running whatever is changed.
 
     /// Sets our own key. Another key than before ends every session, since their keys were agreed by somebody
-    /// whom we no longer are; wishes for a handshake stay. The same key changes nothing. Walks over all peers.
+    /// whom we no longer are; wishes for a handshake stay. The same key changes nothing. Walks over all
+    /// peers.
     pub fn set_private_key(&mut self, key: Option<PrivateKey>) {
         let key = key.filter(|key| !key.is_zero());
         if key.as_ref() == self.private_key() {
@@ -150,9 +151,9 @@ impl Device {
         }
     }
 
-    /// Adds a peer, or changes the one of this number. A new pre-shared key is used from the next handshake on and
-    /// ends nothing. Another public key makes it another peer; a peer that had this key under another number is
-    /// removed.
+    /// Adds a peer, or changes the one of this number. A new pre-shared key is used from the next handshake
+    /// on and ends nothing. Another public key makes it another peer; a peer that had this key under another
+    /// number is removed.
     pub fn set_peer(&mut self, config: PeerConfig) {
         let id = config.id;
         if let Some(holder) = self.peers.id_of(&config.public_key).filter(|holder| *holder != id) {
@@ -179,7 +180,8 @@ impl Device {
         self.reschedule(id);
     }
 
-    /// Removes the peer and everything that it holds. Its owner is told to forget its sessions, if it has any.
+    /// Removes the peer and everything that it holds. Its owner is told to forget its sessions, if it has
+    /// any.
     pub fn remove_peer(&mut self, id: PeerId) {
         if self.peers.get(id).is_none() {
             return;
@@ -198,16 +200,16 @@ impl Device {
         }
     }
 
-    /// Whether we are under load: more handshake messages wait than the slow half keeps up with. Then a message
-    /// must carry a cookie, and each source has a limit.
+    /// Whether we are under load: more handshake messages wait than the slow half keeps up with. Then a
+    /// message must carry a cookie, and each source has a limit.
     pub fn set_cookie_pressure(&mut self, pressure: bool) {
         self.doorkeeper.set_pressure(pressure);
     }
 
     // Input.
 
-    /// Takes a datagram that looks like a handshake message. `from` is where it came from and `wall` what the wall
-    /// clock says.
+    /// Takes a datagram that looks like a handshake message. `from` is where it came from and `wall` what the
+    /// wall clock says.
     ///
     /// # Errors
     /// Why the message ended here: [`Drop::Malformed`] (no handshake message), [`Drop::BadMac`],

@@ -26,8 +26,8 @@ pub const COOKIE_LIFETIME: Duration = Duration::from_secs(120);
 /// Retries are spread over this much beyond [`REKEY_TIMEOUT`], so that two peers that initiate at the same
 /// moment do not do so for ever (the paper, section 6.1, leaves the amount open).
 pub const REKEY_JITTER_MAX: Duration = Duration::from_millis(333);
-/// A peer answers at most one initiation per this time, whoever replays or floods (the paper, section 5.1, wants
-/// a limit; the Linux implementation takes the same).
+/// A peer answers at most one initiation per this time, whoever replays or floods (the paper, section 5.1,
+/// wants a limit; the Linux implementation takes the same).
 pub const INITIATION_INTERVAL_MIN: Duration = Duration::from_millis(20);
 /// Handshake messages per second that one source may send while we are under load.
 pub const HANDSHAKES_PER_SECOND: u32 = 20;
@@ -37,8 +37,8 @@ pub const HANDSHAKES_BURST: u32 = 5;
 pub const SOURCES_MAX: usize = 8_192;
 /// Packets that wait for a peer's handshake; the oldest leave first.
 pub const STAGED_MAX: usize = 128;
-/// Sessions of one peer: the current one, the next one, and three that only receive what is still on its way. It
-/// takes that many when both sides replace a session at once.
+/// Sessions of one peer: the current one, the next one, and three that only receive what is still on its way.
+/// It takes that many when both sides replace a session at once.
 pub const SESSIONS_MAX: usize = 5;
 /// Peers of one device.
 pub const PEERS_MAX: usize = 131_072;

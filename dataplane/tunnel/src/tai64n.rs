@@ -5,7 +5,7 @@
 //! peer until its clock has caught up. So our own stamps take the wall clock when it is ahead, and otherwise
 //! go on counting from the greatest that we have given out.
 //!
-//! **Invariant:** the stamps that one [`StampClock`] gives out increase strictly, whatever the wall does.
+//! **Invariant:** the stamps that one `StampClock` gives out increase strictly, whatever the wall does.
 
 use std::time::Duration;
 

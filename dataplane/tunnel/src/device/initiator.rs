@@ -1,7 +1,7 @@
 //! The handshakes that we begin: wish, initiation, retries, response.
 //!
-//! **Invariant:** a peer has at most one initiation in flight, no two leave within [`REKEY_TIMEOUT`], and without a
-//! new wish the last one leaves less than [`REKEY_ATTEMPT_TIME`] after the first.
+//! **Invariant:** a peer has at most one initiation in flight, no two leave within [`REKEY_TIMEOUT`], and
+//! without a new wish the last one leaves less than [`REKEY_ATTEMPT_TIME`] after the first.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use crate::peers::{Attempt, Flight};
 use crate::session::{Keys, Session};
 
 impl Device {
-    /// The owner has packets and no session to send them on, or a session that is to be replaced. The handshake
-    /// begins at once unless one has just begun or ended; a wish during a handshake lengthens the time in which it
-    /// is tried again. A peer that cannot be reached at all is given up at once.
+    /// The owner has packets and no session to send them on, or a session that is to be replaced. The
+    /// handshake begins at once unless one has just begun or ended; a wish during a handshake lengthens the
+    /// time in which it is tried again. A peer that cannot be reached at all is given up at once.
     pub fn on_want_session(&mut self, id: PeerId, now: Duration) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         if let Some(attempt) = &mut peer.attempt {
@@ -35,7 +35,8 @@ impl Device {
         }
     }
 
-    /// Whether a handshake with the peer makes sense: there is a key, somebody else's, and a place to send to.
+    /// Whether a handshake with the peer makes sense: there is a key, somebody else's, and a place to send
+    /// to.
     pub(super) fn may_initiate(&self, id: PeerId) -> bool {
         let peer = self.peers.get(id).filter(|peer| peer.config.endpoint.is_some());
         self.identity.as_ref().zip(peer).is_some_and(|(me, peer)| me.public() != peer.public_key())
@@ -48,7 +49,8 @@ impl Device {
         if peer.keyring.current().is_some_and(|current| now < current.born + REKEY_TIMEOUT) {
             return;
         }
-        // Whoever has just begun a handshake with us will use it in a moment; a second one would only cross it.
+        // Whoever has just begun a handshake with us will use it in a moment; a second one would only cross
+        // it.
         let theirs = peer.keyring.next().map(|next| next.born);
         let at = theirs.max(peer.initiated_at).map_or(now, |last| now.max(last + REKEY_TIMEOUT));
         peer.attempt = Some(Attempt { wanted_at: now, flight: None });
@@ -194,8 +196,8 @@ impl Device {
         ours.then(|| flight.noise.finish(self.identity.as_ref()?, psk, message).ok())?
     }
 
-    /// The answer of a responder under load. It proves nothing about where the peer is, so the endpoint stays; the
-    /// cookie is used when the initiation is tried again.
+    /// The answer of a responder under load. It proves nothing about where the peer is, so the endpoint
+    /// stays; the cookie is used when the initiation is tried again.
     pub(super) fn handle_cookie_reply(&mut self, datagram: &[u8], now: Duration) -> Result<(), Drop> {
         let reply = CookieReply::parse(datagram).ok_or(Drop::Malformed)?;
         let id = self.indices.holder(reply.receiver()).ok_or(Drop::UnknownIndex)?;

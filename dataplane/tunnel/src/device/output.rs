@@ -56,9 +56,9 @@ pub enum Output {
         /// What it is.
         what: Sent,
     },
-    /// Hand a new session to the owner. What it replaces goes on receiving until an [`Output::Forget`] names it; there
-    /// are never more than [`SESSIONS_MAX`](crate::limits::SESSIONS_MAX). The owner answers with [`Device::on_installed`](super::Device::on_installed) as
-    /// soon as it can receive on it.
+    /// Hand a new session to the owner. What it replaces goes on receiving until an [`Output::Forget`] names
+    /// it; there are never more than [`SESSIONS_MAX`](crate::limits::SESSIONS_MAX). The owner answers with
+    /// [`Device::on_installed`](super::Device::on_installed) as soon as it can receive on it.
     Install {
         /// Whose it is.
         peer: PeerId,
@@ -103,8 +103,8 @@ pub enum Sent {
 /// What a new session is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Place {
-    /// We began the handshake: send on it at once. A next session that the peer has not used only receives from now
-    /// on: the peer began it at the same moment, and may be sending on it.
+    /// We began the handshake: send on it at once. A next session that the peer has not used only receives
+    /// from now on: the peer began it at the same moment, and may be sending on it.
     Current,
     /// We answered: receive on it, and send on it only once something came.
     Next,

@@ -33,8 +33,8 @@ impl Device {
         }
     }
 
-    /// The first packet on a session that we answered for has come: both sides can use it, and an attempt of our
-    /// own is not needed any more.
+    /// The first packet on a session that we answered for has come: both sides can use it, and an attempt of
+    /// our own is not needed any more.
     pub fn on_confirmed(&mut self, id: PeerId, local_index: u32, now: Duration) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(gone) = peer.keyring.confirm(local_index, now) else { return };

@@ -10,12 +10,13 @@ use crate::PeerId;
 use crate::tai64n::Tai64N;
 use crate::timers::Due;
 
-/// Peers that one call attends to: each may cost two curve operations, so this stays below some ten milliseconds.
+/// Peers that one call attends to: each may cost two curve operations, so this stays below some ten
+/// milliseconds.
 const ATTENDED_MAX: usize = 32;
 
 impl Device {
-    /// Attends to the peers whose deadlines have come. Call it once before anything else too, so that the first
-    /// timestamp knows the wall clock.
+    /// Attends to the peers whose deadlines have come. Call it once before anything else too, so that the
+    /// first timestamp knows the wall clock.
     pub fn handle_timeout(&mut self, now: Duration, wall: Tai64N) {
         self.clock.observe(now, wall);
         for _ in 0..ATTENDED_MAX {

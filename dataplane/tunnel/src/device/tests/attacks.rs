@@ -133,8 +133,8 @@ fn a_peer_whose_key_is_of_low_order_is_given_up() {
     assert_eq!(device.indices.len(), 0);
 }
 
-/// Spoofed sources at full speed: each message costs hashes and a small answer. Who is honest gets a cookie and comes
-/// through with the next try; established traffic does not notice.
+/// Spoofed sources at full speed: each message costs hashes and a small answer. Who is honest gets a cookie
+/// and comes through with the next try; established traffic does not notice.
 #[test]
 fn a_flood_is_answered_with_cookies_and_honest_peers_come_through() {
     let mut world = World::new(1, 3);
@@ -170,7 +170,8 @@ fn two_devices_under_load_still_find_each_other() {
     assert!(world.ping(0, 1, millis(100)) && world.ping(1, 0, millis(100)));
 }
 
-/// A cookie is a proof of address, not of honesty: its owner gets a burst and a rate, and everybody else theirs.
+/// A cookie is a proof of address, not of honesty: its owner gets a burst and a rate, and everybody else
+/// theirs.
 #[test]
 fn a_source_with_a_cookie_is_limited_alone() {
     let mut device = responder();
@@ -210,7 +211,8 @@ fn a_cookie_reply_never_moves_the_endpoint() {
     assert_eq!(world.nodes[0].drops(Drop::BadHandshake), 1, "and good once");
 }
 
-/// What was tampered with changes nothing, wherever it comes from; the honest one still gets through afterwards.
+/// What was tampered with changes nothing, wherever it comes from; the honest one still gets through
+/// afterwards.
 #[test]
 fn tampered_messages_move_nothing_and_spoil_nothing() {
     let mut world = World::new(4, 2);
@@ -239,8 +241,8 @@ fn tampered_messages_move_nothing_and_spoil_nothing() {
     assert!(world.nodes[0].device.peer(id(1)).is_some_and(|view| view.has_session));
 }
 
-/// Whoever has the responder's private key but not the initiator's cannot pretend to be a peer: it takes both static keys
-/// to seal the timestamp, and a key that sealed another name opens nothing.
+/// Whoever has the responder's private key but not the initiator's cannot pretend to be a peer: it takes both
+/// static keys to seal the timestamp, and a key that sealed another name opens nothing.
 #[test]
 fn an_initiation_under_another_name_is_refused() {
     let mut device = responder();
@@ -255,7 +257,8 @@ fn an_initiation_under_another_name_is_refused() {
     assert_eq!(device.greatest_timestamp(id(0)), [0; 12]);
 }
 
-/// The peer that went away for ever costs its attempts and then nothing; the psk of a live one may be anything.
+/// The peer that went away for ever costs its attempts and then nothing; the psk of a live one may be
+/// anything.
 #[test]
 fn a_peer_that_never_finishes_leaves_nothing() {
     let mut world = World::new(5, 2);

@@ -64,8 +64,8 @@ fn everybody_may_begin_with_everybody_at_once() {
     assert_eq!(delivered as u64, world.numbered);
 }
 
-/// A peer that answers our initiation and forgets its own, as other implementations do: the response that we made for
-/// it goes nowhere, and the session that we began carries both directions.
+/// A peer that answers our initiation and forgets its own, as other implementations do: the response that we
+/// made for it goes nowhere, and the session that we began carries both directions.
 #[test]
 fn a_response_that_nobody_awaits_does_no_harm() {
     let mut world = World::new(4, 2);
@@ -93,7 +93,8 @@ fn a_response_to_an_initiation_that_was_replaced_is_refused() {
     assert!(world.ping(0, 1, secs(10)));
 }
 
-/// The owner's receiving half comes first: a response that overtakes it would bring packets that nobody can open.
+/// The owner's receiving half comes first: a response that overtakes it would bring packets that nobody can
+/// open.
 #[test]
 fn the_response_leaves_when_the_owner_can_receive() {
     let mut world = World::new(6, 2);

@@ -1,5 +1,5 @@
-//! Devices and a network between them, in virtual time, all from one seed. Each node has a [`Device`] and, for each
-//! peer, what its owner worker would hold; the network loses, delays, reorders and duplicates.
+//! Devices and a network between them, in virtual time, all from one seed. Each node has a [`Device`] and,
+//! for each peer, what its owner worker would hold; the network loses, delays, reorders and duplicates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
