@@ -9,6 +9,8 @@
 //!
 //! **Invariant:** `tail - head` is never believed beyond the number of slots, and a slot's place is
 //! always masked. A ring whose other side lies is full for the producer or empty for the consumer.
+//!
+//! **Invariant:** every word of the memory outside the slots has one writer.
 
 use crate::Claim;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -206,11 +208,14 @@ impl Doze {
         self.0.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// After publishing: true once per sleep, when the eventfd must be written. A lying sleeper costs
-    /// the caller one system call for each push, or itself the wake-up.
+    /// After publishing: whether the eventfd must be written. A lying sleeper costs the caller a system call for
+    /// each batch, or itself the wake-up.
+    ///
+    /// It stays true until the sleeper runs again. To clear it here would save a system call now and then, but give
+    /// the word a second writer.
     pub(crate) fn must_be_woken(&self) -> bool {
         fence(Ordering::SeqCst);
-        self.0.load(Ordering::Relaxed) != AWAKE && self.0.swap(AWAKE, Ordering::Relaxed) != AWAKE
+        self.0.load(Ordering::Relaxed) != AWAKE
     }
 }
 
