@@ -36,8 +36,8 @@ fn options(flags: &TunnelFlags, name: IfName) -> Options {
         mtu: flags.mtu,
         daemon: flags.daemon,
         stun: flags.stun,
-        drop_names: Vec::new(),
-        feature_names: Vec::new(),
+        drop_names: ringmesh_worker::drop_names(),
+        feature_names: ringmesh_worker::feature_names(),
     }
 }
 

@@ -19,4 +19,4 @@ mod snapshot;
 mod turn;
 mod tx;
 
-pub use process::{probe, run_dataplane};
+pub use process::{drop_names, feature_names, probe, run_dataplane};

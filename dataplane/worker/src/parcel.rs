@@ -99,10 +99,6 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.head.is_none()
-    }
-
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

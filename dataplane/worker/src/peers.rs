@@ -1,8 +1,10 @@
 //! The peers that one worker owns: their sessions, their waiting packets, where they are.
 //!
 //! A peer belongs to one worker for both directions, so its counters and replay window have one writer and nothing
-//! here is locked. Three sessions can live at once: the current one seals and opens; the next one (the peer began
-//! it) opens until its first packet confirms it; the previous one opens what is still on its way.
+//! here is locked. Several sessions can live at once: the current one seals and opens; the next one (the peer began
+//! it) opens until its first packet confirms it; older ones open what is still on its way. When both sides begin at
+//! the same moment, each may send on a session that the other has already replaced, so only the device says when a
+//! session ends.
 //!
 //! **Invariant:** every receiver index in the table belongs to a session that exists.
 
@@ -10,7 +12,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use ringmesh_tunnel::{PeerId, device::Place, session::Session, timers::Stamps};
+use arrayvec::ArrayVec;
+use ringmesh_tunnel::{PeerId, device::Place, limits::SESSIONS_MAX, session::Session, timers::Stamps};
 use ringmesh_wire::Endpoint;
 
 use crate::parcel::{Pool, Queue};
@@ -21,7 +24,8 @@ pub(crate) struct Peer {
     pub(crate) stamps: Arc<Stamps>,
     pub(crate) current: Option<Box<Session>>,
     pub(crate) next: Option<Box<Session>>,
-    pub(crate) previous: Option<Box<Session>>,
+    /// Replaced, and still opening; the newest is last.
+    older: ArrayVec<Box<Session>, OLDER_MAX>,
     /// What waits for a session.
     pub(crate) staged: Queue,
     /// Bytes of authenticated datagrams received, with all of WireGuard's own.
@@ -42,7 +46,7 @@ impl Peer {
             stamps,
             current: None,
             next: None,
-            previous: None,
+            older: ArrayVec::new(),
             staged: Queue::default(),
             rx_bytes: 0,
             tx_bytes: 0,
@@ -53,15 +57,26 @@ impl Peer {
     }
 
     fn sessions(&self) -> impl Iterator<Item = &Session> {
-        [&self.current, &self.next, &self.previous].into_iter().filter_map(Option::as_deref)
+        [&self.current, &self.next].into_iter().flatten().chain(&self.older).map(|session| &**session)
     }
 
     /// The session that opens packets for `local_index`.
     pub(crate) fn session_mut(&mut self, local_index: u32) -> Option<&mut Session> {
-        [&mut self.current, &mut self.next, &mut self.previous]
+        [&mut self.current, &mut self.next]
             .into_iter()
-            .filter_map(Option::as_deref_mut)
+            .flatten()
+            .chain(&mut self.older)
+            .map(|session| &mut **session)
             .find(|session| session.local_index() == local_index)
+    }
+
+    /// Keeps a session to open with. The device forgets sessions before there are too many; should it not, the oldest
+    /// one ends, and is given back.
+    fn retire(&mut self, session: Option<Box<Session>>) -> Option<Box<Session>> {
+        let session = session?;
+        let oldest = if self.older.is_full() { self.older.pop_at(0) } else { None };
+        self.older.push(session);
+        oldest
     }
 
     /// Whether `local_index` is the session that waits for its first packet.
@@ -113,17 +128,14 @@ impl Peers {
     pub(crate) fn install(&mut self, id: PeerId, session: Box<Session>, place: Place) -> bool {
         let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return false };
         self.by_index.insert(session.local_index(), id);
-        let gone = match place {
-            Place::Current => {
-                // A session of the peer's that it never used is of no use any more; one in use stays to open.
-                let unused = peer.next.take();
-                let oldest = std::mem::replace(&mut peer.previous, peer.current.replace(session));
-                [unused, oldest]
-            }
+        let replaced = match place {
+            Place::Current => [peer.next.take(), peer.current.replace(session)],
             Place::Next => [peer.next.replace(session), None],
         };
-        for session in gone.into_iter().flatten() {
-            self.by_index.remove(&session.local_index());
+        for session in replaced {
+            if let Some(ended) = peer.retire(session) {
+                self.by_index.remove(&ended.local_index());
+            }
         }
         true
     }
@@ -132,19 +144,26 @@ impl Peers {
     pub(crate) fn confirm(&mut self, id: PeerId) {
         let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return };
         let Some(next) = peer.next.take() else { return };
-        if let Some(oldest) = std::mem::replace(&mut peer.previous, peer.current.replace(next)) {
-            self.by_index.remove(&oldest.local_index());
+        let replaced = peer.current.replace(next);
+        if let Some(ended) = peer.retire(replaced) {
+            self.by_index.remove(&ended.local_index());
         }
     }
 
     /// Wipes one session, or all of the peer's.
     pub(crate) fn forget_session(&mut self, id: PeerId, local_index: Option<u32>) {
         let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return };
-        for place in [&mut peer.current, &mut peer.next, &mut peer.previous] {
-            if let Some(session) = place.take_if(|s| local_index.is_none_or(|index| s.local_index() == index)) {
-                self.by_index.remove(&session.local_index());
+        let by_index = &mut self.by_index;
+        let mut ends = |session: &Session| {
+            let ends = local_index.is_none_or(|index| session.local_index() == index);
+            if ends {
+                by_index.remove(&session.local_index());
             }
-        }
+            ends
+        };
+        peer.current.take_if(|session| ends(session));
+        peer.next.take_if(|session| ends(session));
+        peer.older.retain(|session| !ends(session));
     }
 
     #[cfg(test)]
@@ -178,6 +197,9 @@ impl Hasher for IndexHasher {
         self.0 = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
+
+/// All but the current and the next one.
+const OLDER_MAX: usize = SESSIONS_MAX - 2;
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,6 @@ use ringmesh_tunnel::device::Device;
 use crate::{
     mail::{Note, SlowMail, WorkerMail},
     parcel::Pool,
-    privileges,
     slow::{About, Bells, Ending, Files, Slow, wall},
     snapshot::Snapshot,
     turn::{Office, Worker},
@@ -29,7 +28,19 @@ use crate::{
 /// # Errors
 /// The line.
 pub fn probe() -> Result<(), String> {
-    Ok(())
+    ringmesh_io::probe::probe().map(drop).map_err(|missing| missing.to_string())
+}
+
+/// The names of the ways in which packets end, in the order of a worker's drop counters.
+#[must_use]
+pub fn drop_names() -> Vec<&'static str> {
+    ringmesh_tunnel::Drop::ALL.map(ringmesh_tunnel::Drop::name).to_vec()
+}
+
+/// The names of what a worker can use, in the order of its feature bits.
+#[must_use]
+pub fn feature_names() -> Vec<&'static str> {
+    ringmesh_io::Features::NAMES.to_vec()
 }
 
 /// Runs the data plane; `link_fd` is the socket that the control process passed.
@@ -75,6 +86,7 @@ fn start(link: &Link) -> Result<Slow, String> {
     let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
     let bells = Bells { plane: adopt(fds.plane_bell)?, control: adopt(fds.control_bell)? };
     let office = office(workers).map_err(|error| format!("cannot make an eventfd: {error}"))?;
+    steer(&fds.sockets);
     let prepared = prepare_ports(&office, &fds.tun, &fds.sockets, offloads)?;
     let restricted = prepared.iter().all(|port| port.features().restricted);
 
@@ -118,6 +130,15 @@ fn office(workers: u8) -> rustix::io::Result<Office> {
         workers: mails.into(),
         pool: Arc::new(Pool::new(PARCELS_PER_WORKER * workers as usize)),
     })
+}
+
+/// Lets the kernel choose the worker by receiver index. Where it cannot, the hash does, and packets are handed over.
+pub(crate) fn steer(sockets: &[OwnedFd]) {
+    if let [first, _, ..] = sockets
+        && let Err(error) = ringmesh_io::steer::attach(first)
+    {
+        eprintln!("datagrams cannot be steered to their workers and are handed over instead: {error}");
+    }
 }
 
 /// Makes every worker's ring, disabled, while memory for it may still be locked.

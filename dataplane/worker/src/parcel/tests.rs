@@ -22,7 +22,7 @@ fn a_queue_keeps_order_and_its_limit() {
         assert_eq!(parcel.bytes(), text);
         pool.give(parcel);
     }
-    assert!(queue.is_empty() && queue.pop().is_none());
+    assert!(queue.len() == 0 && queue.pop().is_none());
     assert_eq!(pool.len(), 4, "every parcel went home");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, ToPlane, message::AttachFds};
 use super::{Bells, Ending, Slow};
-use crate::mail::Order;
+use crate::{mail::Order, process::steer};
 
 impl Slow {
     /// Takes messages of the control process, and connections of new ones.
@@ -113,6 +113,7 @@ impl Slow {
         if fds.len() != self.files.tun.len() {
             return;
         }
+        steer(&fds);
         for (worker, fd) in (0..).zip(&fds) {
             match fd.try_clone() {
                 Ok(fd) => self.order(worker, Order::Socket { index: set, fd }),
