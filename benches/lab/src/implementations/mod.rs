@@ -11,6 +11,7 @@ pub use keys::{Keypair, random_key};
 pub use tunnel::Tunnel;
 pub use uapi::{DeviceConfig, PeerConfig, Uapi};
 
+use crate::namespaces::{Namespace, Side, namespace, next_number};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -147,14 +148,12 @@ fn version(program: &Path) -> String {
     line.unwrap_or("unknown").trim().to_owned()
 }
 
-/// The kernel's own, if this kernel can make such an interface. Tried in no namespace of the user's:
-/// the link is refused before it is made if the name is taken.
+/// The kernel's own, if this kernel can make such an interface; tried in a namespace that nobody uses.
 fn kernel() -> Option<Implementation> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    let probe = crate::namespaces::interface(crate::namespaces::next_number(), crate::namespaces::Side::A);
     in_path(Path::new("wg"))?;
-    crate::namespaces::ip(&["link", "add", &probe, "type", "wireguard"], "").ok()?;
-    crate::namespaces::ip(&["link", "del", &probe], "").ok()?;
+    let nowhere = Namespace::create(namespace(next_number(), Side::A)).ok()?;
+    nowhere.ip("link add wg0 type wireguard\n").ok()?;
     let version = format!("Linux {}", release.trim());
     Some(Implementation { kind: Kind::Kernel, program: PathBuf::from(crate::needs::IP), version })
 }

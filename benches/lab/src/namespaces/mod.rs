@@ -12,7 +12,7 @@ mod sweep;
 
 pub use link::{Link, LinkPlan};
 pub use names::Side;
-pub(crate) use names::{interface, next_number};
+pub(crate) use names::{namespace, next_number};
 pub use sweep::sweep;
 pub(crate) use sweep::{processes_inside, remove_namespace, remove_sockets};
 
