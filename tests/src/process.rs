@@ -38,13 +38,13 @@ pub fn udp_inodes(pid: u32, port: u16) -> BTreeSet<u64> {
     bound.filter_map(|fields| fields.get(9)?.parse().ok()).collect()
 }
 
-/// The memory files that process `pid` holds, each as a path through which root may open it.
+/// The memory files that process `pid` has mapped, each as a path through which root may open it: the process itself
+/// may have closed its descriptor.
 pub fn memory_files(pid: u32) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
-    let is_memory = |path: &PathBuf| {
-        fs::read_link(path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:"))
-    };
-    entries.flatten().map(|entry| entry.path()).filter(is_memory).collect()
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let files = maps.lines().filter(|line| line.contains("/memfd:"));
+    let ranges = files.filter_map(|line| line.split_whitespace().next());
+    ranges.map(|range| PathBuf::from(format!("/proc/{pid}/map_files/{range}"))).collect()
 }
 
 /// Resident memory of a process in bytes; zero when it is gone.

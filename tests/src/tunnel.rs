@@ -14,9 +14,9 @@ use crate::uapi;
 /// The UDP port of both devices.
 pub const PORT: u16 = 51_820;
 
-/// How long the first packet through a new tunnel, or one through a changed one, may take. An initiation that was
-/// lost is repeated after five seconds and a bit.
-pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(13);
+/// How long the first packet through a new tunnel, or one through a changed one, may take. A device whose peer has
+/// forgotten their session notices that after 15 seconds, and repeats an initiation that was lost after five more.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(25);
 
 /// What the tunnel is like.
 #[derive(Clone, Copy, Debug)]

@@ -24,17 +24,19 @@ const BACK_LIMIT: Duration = Duration::from_secs(1);
 struct Lasting {
     /// The interface with its number, flags, MTU and addresses.
     interface: String,
-    /// Every route of the host.
-    routes: String,
+    /// Every route over it.
+    routes: [String; 2],
     /// The inodes of the sockets that take the tunnel's datagrams.
     sockets: BTreeSet<u64>,
 }
 
 impl Lasting {
     fn of(tunnel: &Tunnel, pid: u32) -> Self {
+        let interface = &tunnel.device(Side::B).interface;
         Self {
-            interface: ip(tunnel, &["-o", "addr", "show", "dev", &tunnel.device(Side::B).interface]),
-            routes: ip(tunnel, &["route", "show", "table", "all"]),
+            interface: ip(tunnel, &["-o", "addr", "show", "dev", interface]),
+            routes: ["-4", "-6"]
+                .map(|family| ip(tunnel, &[family, "route", "show", "table", "all", "dev", interface])),
             sockets: process::udp_inodes(pid, PORT),
         }
     }
@@ -46,6 +48,11 @@ fn ip(tunnel: &Tunnel, arguments: &[&str]) -> String {
         command.arg("-n").arg(tunnel.host(Side::B).name()).args(arguments).output().expect("ip can be run");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn has_interface(tunnel: &Tunnel) -> bool {
+    let links = ip(tunnel, &["-o", "link", "show"]);
+    links.contains(&format!(" {}:", tunnel.device(Side::B).interface))
 }
 
 /// The other side is wireguard-go; ours, with `workers`, is on side B.
@@ -184,6 +191,9 @@ fn both_die_in_either_order() {
         let gone =
             clock::until(START_LIMIT, || process::data_plane(tunnel.host(Side::B)).is_none().then_some(()));
         assert!(gone.is_some(), "a data plane lives on (control first: {control_first})");
+        // The kernel takes the interface away when the last ring of the dead has let go of its queue.
+        let freed = clock::until(START_LIMIT, || (!has_interface(&tunnel)).then_some(()));
+        assert!(freed.is_some(), "the interface stays (control first: {control_first})");
         start_again(&mut tunnel);
         tunnel.configure(Side::B);
         tunnel.address(Side::B);

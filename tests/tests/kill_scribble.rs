@@ -1,10 +1,11 @@
 //! Random bytes in the live shared memory: neither process crashes, and the tunnel carries on.
 //!
-//! Root writes through /proc/PID/fd into the memory file that both processes map. To either of them it looks as if the
+//! Root writes through /proc/PID/map_files into the memory file that both processes map. To either of them it looks as if the
 //! other had gone mad.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ringmesh_lab::clock;
@@ -47,19 +48,14 @@ fn survive(workers: u32) {
     tunnel.wait_for_ping("after the scribbling");
 }
 
-/// The memory file that both hold.
+/// The memory file that both have mapped.
 fn shared_memory(control: u32, plane: u32) -> File {
-    let inode = |path: &std::path::PathBuf| {
-        use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(path).map(|data| data.ino()).ok()
-    };
+    let inode = |path: &PathBuf| std::fs::metadata(path).map(|data| data.ino()).ok();
     let held: Vec<_> = process::memory_files(plane).iter().filter_map(inode).collect();
-    let shared = process::memory_files(control)
-        .into_iter()
-        .find(|path| inode(path).is_some_and(|it| held.contains(&it)));
-    // The data plane may close its file once it is mapped; control keeps one to hand on.
-    let path = shared.or_else(|| process::memory_files(control).into_iter().next()).expect("a memory file");
-    OpenOptions::new().write(true).open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let mapped = process::memory_files(control);
+    let shared = mapped.iter().find(|path| inode(path).is_some_and(|it| held.contains(&it)));
+    let path = shared.expect("a memory file that both have mapped");
+    OpenOptions::new().write(true).open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Writes words of noise at random places for seconds (a minute with `RINGMESH_TEST_LONG`), mostly where the rings are.

@@ -4,7 +4,38 @@ use ringmesh_tests::tidy::{Source, arrows, ends, manifest, purity, rooms, shape,
 use serde_json::json;
 
 /// Shipped files without tests of their own, and what tests them instead.
-const TESTED_ELSEWHERE: &[(&str, &str)] = &[];
+const TESTED_ELSEWHERE: &[rooms::Room] = &[
+    ("control/api/src/status.rs", "types without code; the executable's own tests print them"),
+    ("control/cli/src/main.rs", "the executable's own tests"),
+    ("control/cli/src/status.rs", "the executable's own tests"),
+    ("control/daemon/src/control/", "the executable's own tests, and the kill tests"),
+    ("control/daemon/src/link/attach.rs", "the kill tests"),
+    ("control/daemon/src/link/mod.rs", "the kill tests"),
+    ("control/daemon/src/link/start.rs", "the kill tests"),
+    ("control/daemon/src/local.rs", "the executable's own tests, by `ringmesh status`"),
+    ("control/daemon/src/os/links.rs", "the executable's own tests: links that move and go"),
+    ("control/daemon/src/os/process.rs", "the executable's own tests: it turns into a daemon"),
+    ("control/daemon/src/os/tun.rs", "every test in a namespace opens a device"),
+    ("control/daemon/src/problem.rs", "the executable's own tests of errors"),
+    ("dataplane/abi/src/bell.rs", "the tests of two processes over one memory"),
+    ("dataplane/abi/src/claim.rs", "every codec's own tests refuse through it"),
+    ("dataplane/abi/src/fields.rs", "every codec's own tests read and write through it"),
+    ("dataplane/abi/src/samples.rs", "makes samples for tests and nothing else"),
+    ("dataplane/io/src/headers.rs", "the tests of split and join"),
+    ("dataplane/io/src/limits.rs", "constants, asserted at compile time"),
+    ("dataplane/io/src/memory.rs", "every test of the ring works in it"),
+    ("dataplane/io/src/packets.rs", "makes packets for tests and nothing else"),
+    ("dataplane/io/src/port.rs", "a trait; each port has its tests"),
+    ("dataplane/io/src/steer.rs", "the crate's tests with real sockets"),
+    ("dataplane/io/src/token.rs", "every test of the ring names its requests by it"),
+    ("dataplane/io/src/tun.rs", "the crate's tests with a real device"),
+    ("dataplane/io/src/udp.rs", "the crate's tests with real sockets"),
+    ("dataplane/io/src/udp/", "the crate's tests with real sockets"),
+    ("dataplane/io/src/uring.rs", "the crate's tests with a real ring"),
+    ("dataplane/worker/src/process.rs", "every test in a namespace starts it"),
+    ("dataplane/worker/src/slow/", "the interop and kill tests"),
+    ("dataplane/worker/src/turn.rs", "every test in a namespace turns it"),
+];
 
 fn refuse(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));

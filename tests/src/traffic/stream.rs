@@ -91,15 +91,25 @@ impl Stream {
     /// # Panics
     /// When the stream broke or stalled, or carried other bytes.
     pub fn finish(self) -> u64 {
+        self.end().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// As [`Stream::finish`], with what went wrong as an answer.
+    ///
+    /// # Errors
+    /// When the stream broke or stalled.
+    ///
+    /// # Panics
+    /// When it carried other bytes.
+    pub fn end(self) -> Result<u64, String> {
         self.stop.now();
         let sent = self.sender.join().expect("the sender ended well");
         let received = self.receiver.join().expect("every byte is as it was sent");
         let arrived = self.arrived.load(Ordering::Relaxed);
-        received.unwrap_or_else(|error| panic!("the receiver's stream broke after {arrived} B: {error}"));
+        received.map_err(|error| format!("the receiver's stream broke after {arrived} B: {error}"))?;
         let sent =
-            sent.unwrap_or_else(|error| panic!("the sender's stream broke, {arrived} B arrived: {error}"));
-        assert_eq!(sent, arrived, "bytes sent and bytes that arrived");
-        arrived
+            sent.map_err(|error| format!("the sender's stream broke, {arrived} B arrived: {error}"))?;
+        if sent == arrived { Ok(arrived) } else { Err(format!("{sent} B were sent and {arrived} B arrived")) }
     }
 }
 
