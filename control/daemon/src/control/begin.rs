@@ -74,7 +74,7 @@ async fn begin(options: Options) -> Result<Control, Problem> {
 /// Takes over a running data plane, if there is one.
 async fn adopt(options: &Options) -> Result<Option<Base>, Problem> {
     let path = options.name.plane_socket();
-    let attached = attach(&path).await.map_err(|error| {
+    let attached = attach(&path, options.daemon).await.map_err(|error| {
         Problem::Plane(format!("one is running already and attaching to it failed: {error}"))
     })?;
     let Some(Attached { plane, kit, state }) = attached else { return Ok(None) };
@@ -98,7 +98,7 @@ async fn make(options: &Options) -> Result<Base, Problem> {
     // We hold the lock and nobody answered there: what is left is stale.
     let _ = std::fs::remove_file(&path);
     let listener = Listener::bind(&path).doing("making the data plane's socket file")?;
-    let kit = Kit { tun, sockets, listener };
+    let kit = Kit { tun, sockets, listener, quiet: options.daemon };
     match start(&kit, options.name.as_str()).await {
         Ok(plane) => Ok(Base { plane, kit, state: State::new(mtu.into()), attached: false }),
         Err(problem) => {

@@ -32,7 +32,7 @@ pub(crate) struct Attached {
 }
 
 /// Attaches to the data plane behind `path`. `None`: none runs, or it was of another version and has been ended.
-pub(crate) async fn attach(path: &Path) -> Result<Option<Attached>, LinkError> {
+pub(crate) async fn attach(path: &Path, quiet: bool) -> Result<Option<Attached>, LinkError> {
     let link = match Link::connect(path) {
         Ok(link) => link,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
@@ -41,6 +41,8 @@ pub(crate) async fn attach(path: &Path) -> Result<Option<Attached>, LinkError> {
         Err(error) => return Err(error.into()),
     };
     sockopt::set_socket_passcred(link.as_fd(), true)?;
+    // Only what is sent from here on is attested, so the data plane speaks when it is asked.
+    link.send(&ToPlane::Dump, &[])?;
     let link = watched(link)?;
     let pid = sender(&link).await?;
     sockopt::set_socket_passcred(link.get_ref().0.as_fd(), false)?;
@@ -54,14 +56,14 @@ pub(crate) async fn attach(path: &Path) -> Result<Option<Attached>, LinkError> {
         }
         Err(error) => return Err(error),
     };
-    take_over(link, process, hello, fds).await.map(Some)
+    take_over(link, process, (hello, fds), quiet).await.map(Some)
 }
 
 async fn take_over(
     link: Watched<Link>,
     process: Process,
-    hello: FromPlane,
-    fds: Vec<OwnedFd>,
+    (hello, fds): (FromPlane, Vec<OwnedFd>),
+    quiet: bool,
 ) -> Result<Attached, LinkError> {
     let FromPlane::Hello { workers, sockets, offloads, .. } = hello else { return Err(nonsense("greeting")) };
     let fds = HelloFds::sort(workers, sockets, fds).ok_or(nonsense("greeting"))?;
@@ -74,6 +76,7 @@ async fn take_over(
         tun: Tun::adopt(fds.tun, offloads),
         sockets: Sockets::adopt(fds.sockets)?,
         listener: Listener::from(fds.listener),
+        quiet,
     };
     let bell = watched(bell)?;
     let plane = Plane { memory, bell, plane_bell, link, process, since: clock::boottime() };

@@ -22,6 +22,8 @@ pub(crate) struct Kit {
     pub(crate) sockets: Sockets,
     /// Where later control processes find the data plane.
     pub(crate) listener: Listener,
+    /// The data plane's own messages go nowhere: whoever waits for a daemon's standard error to close must not wait for it.
+    pub(crate) quiet: bool,
 }
 
 impl Kit {
@@ -37,7 +39,7 @@ pub(crate) async fn start(kit: &Kit, ifname: &str) -> Result<Plane, Problem> {
     let bell = Bell::new().doing("making an eventfd")?;
     let plane_bell = Bell::new().doing("making an eventfd")?;
     let (link, theirs) = Link::pair().doing("making a socket pair")?;
-    let process = spawn(theirs)?;
+    let process = spawn(theirs, kit.quiet)?;
     let message = ToPlane::Start {
         generation: memory.generation(),
         ifname: ifname.to_owned(),
@@ -67,18 +69,21 @@ async fn ready(plane: &Plane) -> Result<(), Problem> {
         Ok((FromPlane::Ready, _)) => Ok(()),
         Ok((FromPlane::Failed { text }, _)) => Err(Problem::Plane(one_line(&text))),
         Ok(_) => Err(Problem::Plane("it gave an answer that makes no sense".to_owned())),
-        Err(LinkError::Closed) => Err(Problem::Plane("it ended at once; see its messages above".to_owned())),
+        Err(LinkError::Closed) => Err(Problem::Plane(
+            "it ended at once; `ringmesh tunnel --foreground` shows its messages".to_owned(),
+        )),
         Err(error) => Err(Problem::Plane(error.to_string())),
     }
 }
 
 /// The data plane's end of the link is its standard input, the one descriptor that needs no trick to be inherited.
-fn spawn(link: Link) -> Result<Process, Problem> {
+fn spawn(link: Link, quiet: bool) -> Result<Process, Problem> {
     let child = Command::new(SELF_EXE)
         .arg0(SHOWN_NAME)
         .args(["dataplane", "--link-fd", "0"])
         .stdin(Stdio::from(OwnedFd::from(link)))
         .stdout(Stdio::null())
+        .stderr(if quiet { Stdio::null() } else { Stdio::inherit() })
         // Ctrl-C in a terminal goes to control alone, which then ends the data plane in order.
         .process_group(0)
         .current_dir("/")

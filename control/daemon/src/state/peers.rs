@@ -67,11 +67,6 @@ impl Peers {
         (self.free < PEERS_MAX).then_some(self.free)
     }
 
-    /// Whose range this is.
-    pub(crate) fn owner_of(&self, range: Cidr) -> Option<u32> {
-        self.ranges.get(&range).copied()
-    }
-
     /// Makes or changes the peer in `slot`; its ranges stay. Whoever was there before under another key is gone, and so
     /// is another slot with this key.
     pub(crate) fn set(&mut self, slot: u32, mut peer: Peer) {
