@@ -18,6 +18,7 @@ use ringmesh_tunnel::device::Device;
 use crate::{
     mail::{Note, SlowMail, WorkerMail},
     parcel::Pool,
+    privileges::Unprivileged,
     slow::{About, Bells, Ending, Files, Slow, wall},
     snapshot::Snapshot,
     turn::{Office, Worker},
@@ -90,18 +91,19 @@ fn start(link: &Link) -> Result<Slow, String> {
     let prepared = prepare_ports(&office, &fds.tun, &fds.sockets, offloads)?;
     let restricted = prepared.iter().all(|port| port.features().restricted);
 
-    let uid = Ok::<u32, String>({ let _ = uid; 0 }).map_err(|error| format!("cannot give up privileges: {error}"))?;
+    let nobody = Unprivileged::become_nobody(&ifname, uid).map_err(|error| error.to_string())?;
+    let uid = nobody.uid();
     let snapshot = Snapshot::new(workers);
     start_workers(prepared, &office, &snapshot, &plane)?;
-    let mut hardening = Ok::<Hardening, String>(Hardening::default()).map_err(|error| format!("cannot confine the process: {error}"))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
+    let mut hardening = nobody.confine().map_err(|error| error.to_string())?;
     if restricted {
         hardening = hardening.with(Hardening::RESTRICTED_RINGS);
     }
 
     let about = About { pid: std::process::id(), uid, start, hardening };
     about.publish(plane.rows().plane());
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
     Ok(Slow {
         device: Device::new(seed, wall()),
         backlog: (0..workers).map(|_| Default::default()).collect(),

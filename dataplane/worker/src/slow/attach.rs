@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, ToPlane, message::AttachFds};
+use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, Refused, ToPlane, message::AttachFds};
 use super::{Bells, Ending, Slow};
 use crate::{mail::Order, process::steer};
 
@@ -32,32 +32,31 @@ impl Slow {
         match message {
             ToPlane::Sockets { set, .. } => self.take_sockets(set, fds),
             ToPlane::Stop => self.ending = Some(Ending::Orderly),
-            ToPlane::Dump => self.dump(),
-            // Both belong to the beginning of a connection.
-            ToPlane::Start { .. } | ToPlane::Attach { .. } => {}
+            // They belong to the beginning of a connection.
+            ToPlane::Start { .. } | ToPlane::Attach { .. } | ToPlane::Dump => {}
         }
     }
 
-    /// A new connection: its first message says what it wants. It is waited for only a moment.
+    /// A new connection: it asks what runs here, then brings its memory, or ends a data plane of another version.
     fn greet(&mut self, link: Link, now: Duration) {
-        let limit = rustix::event::Timespec { tv_sec: GREETING_SECS_MAX, tv_nsec: 0 };
-        let mut fds = [rustix::event::PollFd::new(&link, rustix::event::PollFlags::IN)];
-        if !matches!(rustix::event::poll(&mut fds, Some(&limit)), Ok(1)) {
+        let asked = match first_words(&link) {
+            // A question of another version is answered in ours: from that the asker learns it.
+            Ok(Some((ToPlane::Dump, _))) | Err(LinkError::Refused(Refused::Version { .. })) => true,
+            Ok(_) | Err(_) => false,
+        };
+        if !asked || self.say_hello(&link).is_err() {
             return;
         }
-        match link.try_recv::<ToPlane>() {
-            Ok(Some((ToPlane::Attach { generation }, fds))) => {
-                if let Err(text) = self.attach(&link, generation, fds, now) {
+        match first_words(&link) {
+            Ok(Some((ToPlane::Attach { generation }, fds))) => match self.attach(&link, generation, fds, now) {
+                Ok(()) => self.link = Some(link),
+                Err(text) => {
+                    // Whoever does not listen to the reason has lost nothing by it.
                     let _ = link.send(&FromPlane::Failed { text }, &[]);
-                } else {
-                    self.link = Some(link);
                 }
-            }
+            },
             Ok(Some((ToPlane::Stop, _))) => self.ending = Some(Ending::Orderly),
-            Ok(Some(_) | None) => {}
-            Err(error) => {
-                let _ = link.send(&FromPlane::Failed { text: error.to_string() }, &[]);
-            }
+            Ok(_) | Err(_) => {}
         }
     }
 
@@ -73,7 +72,7 @@ impl Slow {
         self.bells = bells;
         self.about.publish(self.plane.rows().plane());
         self.publish_all(now);
-        self.say_hello(link).and_then(|()| self.send_state(link)).map_err(|error| error.to_string())
+        self.send_state(link).map_err(|error| error.to_string())
     }
 
     fn say_hello(&self, link: &Link) -> Result<(), LinkError> {
@@ -101,13 +100,6 @@ impl Slow {
         link.send(&FromPlane::End, &[])
     }
 
-    fn dump(&mut self) {
-        let Some(link) = self.link.take() else { return };
-        if self.send_state(&link).is_ok() {
-            self.link = Some(link);
-        }
-    }
-
     /// New sockets, one per worker: each worker changes over by itself, between two turns.
     fn take_sockets(&mut self, set: u8, fds: Vec<OwnedFd>) {
         if fds.len() != self.files.tun.len() {
@@ -131,6 +123,16 @@ impl Slow {
         if let Some(place) = self.files.sockets.get_mut(place) {
             *place = fds;
         }
+    }
+}
+
+/// The next message of a connection that is new, if it comes soon.
+fn first_words(link: &Link) -> Result<Option<(ToPlane, Vec<OwnedFd>)>, LinkError> {
+    let limit = rustix::event::Timespec { tv_sec: GREETING_SECS_MAX, tv_nsec: 0 };
+    let mut fds = [rustix::event::PollFd::new(link, rustix::event::PollFlags::IN)];
+    match rustix::event::poll(&mut fds, Some(&limit)) {
+        Ok(1) => link.try_recv::<ToPlane>(),
+        Ok(_) | Err(_) => Ok(None),
     }
 }
 
