@@ -59,6 +59,13 @@ impl Screen {
         ));
     }
 
+    /// Something about what goes on; only a terminal sees it.
+    pub fn note(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{} … {text}", self.stage));
+        }
+    }
+
     /// It has come to this.
     pub fn end(&self, result: &str) {
         self.line(&format!("{}: {result}", self.stage));

@@ -7,7 +7,7 @@ mod chaos;
 mod verdict;
 
 pub use chaos::{Deed, Done};
-pub use verdict::{Flow, Memory, Verdict};
+pub use verdict::{Flow, Gap, Memory, Verdict};
 
 use crate::namespaces::{Namespace, Side};
 use crate::pair::{Choice, Pair, PairPlan};
@@ -85,7 +85,7 @@ pub fn run(plan: &SoakPlan, executables: &Executables, screen: &mut Screen) -> R
         }
         if memory.len() as u128 * MEMORY_INTERVAL.as_millis() <= (clock::now() - start).as_millis() {
             let bytes = pair.usage().pss_bytes;
-            screen.begin(format!("under fire, {} of memory", table::bytes(bytes)));
+            screen.note(&format!("{} of memory", table::bytes(bytes)));
             memory.push(bytes);
         }
     }
@@ -103,7 +103,7 @@ pub fn run(plan: &SoakPlan, executables: &Executables, screen: &mut Screen) -> R
             Err(_) => trouble.push("a thread that waited for traffic panicked".to_owned()),
         }
     }
-    Ok(Verdict::of(plan.seed, plan.length, chaos.into_done(), &outcomes, &memory, trouble))
+    Ok(Verdict::of(plan.seed, (start, plan.length), chaos.into_done(), &outcomes, &memory, trouble))
 }
 
 /// Lets an address that was added second live on when the first is taken away.

@@ -12,6 +12,8 @@ use std::time::Duration;
 const LOSS_MAX: f64 = 0.001;
 /// How long after the death of a data plane losses are excused.
 const EXCUSED_MILLIS: u64 = 1_000;
+/// A gap is printed if it has at least the nth part of all losses.
+const GAPS_SHOWN_SHARE: u64 = 30;
 /// The length of a slot of [`Slot`].
 const SLOT_MILLIS: u64 = 100;
 /// Memory may grow by this factor and these bytes from the second quarter to the last.
@@ -40,8 +42,19 @@ pub struct Verdict {
     pub objections: Vec<String>,
 }
 
-/// Numbered datagrams of one direction.
+/// A stretch of time in which datagrams got lost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gap {
+    /// Milliseconds since the soak began.
+    pub from_millis: u64,
+    /// The same.
+    pub to_millis: u64,
+    /// Datagrams lost.
+    pub lost: u64,
+}
+
+/// Numbered datagrams of one direction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flow {
     /// Datagrams sent outside the seconds after kills of a data plane.
     pub sent: u64,
@@ -53,11 +66,14 @@ pub struct Flow {
     pub reordered: u64,
     /// Arrived twice.
     pub duplicates: u64,
+    /// When it was that datagrams got lost, excused or not.
+    pub gaps: Vec<Gap>,
 }
 
 impl Flow {
-    /// Judges a report: slots that touch the second after one of `kills` (milliseconds) are excused.
-    fn of(report: &UdpReport, kills: &[u64]) -> Self {
+    /// Judges a report: slots that touch the second after one of `kills` (milliseconds) are excused. The soak
+    /// began at `start_millis`.
+    fn of(report: &UdpReport, kills: &[u64], start_millis: u64) -> Self {
         let excused = |slot: &&Slot| {
             kills
                 .iter()
@@ -73,6 +89,7 @@ impl Flow {
             lost_excused: sum(&excused, lost),
             reordered: report.reordered,
             duplicates: report.duplicates,
+            gaps: gaps(&report.slots, start_millis),
         }
     }
 
@@ -80,6 +97,20 @@ impl Flow {
     pub fn loss(&self) -> f64 {
         if self.sent == 0 { 0.0 } else { self.lost as f64 / self.sent as f64 }
     }
+}
+
+/// Neighbouring slots with losses, joined.
+fn gaps(slots: &[Slot], start_millis: u64) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    for slot in slots.iter().filter(|slot| slot.received < slot.sent) {
+        let from_millis = slot.at_millis.saturating_sub(start_millis);
+        let (to_millis, lost) = (from_millis + SLOT_MILLIS, u64::from(slot.sent - slot.received));
+        match gaps.last_mut().filter(|gap| gap.to_millis >= from_millis) {
+            Some(gap) => *gap = Gap { to_millis, lost: gap.lost + lost, ..*gap },
+            None => gaps.push(Gap { from_millis, to_millis, lost }),
+        }
+    }
+    gaps
 }
 
 /// Memory of both ends' processes over the soak.
@@ -107,16 +138,17 @@ impl Memory {
 }
 
 impl Verdict {
-    /// Judges.
+    /// Judges what happened in a span, given by its begin and length.
     pub(super) fn of(
         seed: u64,
-        length: Duration,
+        (start, length): (Duration, Duration),
         deeds: Vec<Done>,
         outcomes: &[Outcome],
         memory: &[f64],
         trouble: Vec<String>,
     ) -> Self {
         let (streams, datagrams) = sorted(outcomes);
+        let start_millis = u64::try_from(start.as_millis()).unwrap_or(u64::MAX);
         let kills: Vec<u64> =
             deeds.iter().filter(|done| done.deed == Deed::KillPlane).map(|done| done.at_millis).collect();
         let mut verdict = Self {
@@ -126,7 +158,7 @@ impl Verdict {
             streams_completed: streams.iter().map(|report| report.completed).sum(),
             stream_bytes: streams.iter().map(|report| report.bytes).sum(),
             stream_failures: streams.iter().flat_map(|report| report.failures.clone()).collect(),
-            flows: datagrams.into_iter().map(|report| Flow::of(report, &kills)).collect(),
+            flows: datagrams.into_iter().map(|report| Flow::of(report, &kills, start_millis)).collect(),
             memory: Memory::of(memory),
             objections: trouble,
         };
@@ -158,6 +190,13 @@ impl Verdict {
                 flow.lost_excused,
                 flow.reordered
             ));
+            // The worst first would hide what belongs together; so by time, and only those that weigh.
+            let heavy =
+                flow.gaps.iter().filter(|gap| gap.lost * GAPS_SHOWN_SHARE >= flow.lost + flow.lost_excused);
+            for Gap { from_millis, to_millis, lost } in heavy.copied() {
+                let [from, to] = [from_millis, to_millis].map(|millis| millis as f64 / 1_000.0);
+                lines.push(format!("    {lost} lost from {from:.1} to {to:.1} s"));
+            }
         }
         if let Some(memory) = self.memory {
             let [early, late] = [memory.early_bytes, memory.late_bytes].map(table::bytes);

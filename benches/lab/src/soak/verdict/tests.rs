@@ -23,7 +23,7 @@ fn only_the_second_after_a_kill_is_excused() {
         (5_000, 4_000, false),
     ];
     for (slot, kill, excused) in table {
-        let flow = Flow::of(&report(&[(slot, 100, 0)]), &[kill]);
+        let flow = Flow::of(&report(&[(slot, 100, 0)]), &[kill], 0);
         let expected = if excused { (0, 0, 100) } else { (100, 100, 0) };
         assert_eq!((flow.sent, flow.lost, flow.lost_excused), expected, "slot {slot}, kill {kill}");
     }
@@ -59,12 +59,32 @@ fn each_shortcoming_is_an_objection() {
         ("nothing", vec![], 2),
     ];
     for (name, outcomes, objections) in table {
-        let verdict = Verdict::of(1, Duration::from_secs(60), vec![], &outcomes, &[], vec![]);
+        let verdict =
+            Verdict::of(1, (Duration::ZERO, Duration::from_secs(60)), vec![], &outcomes, &[], vec![]);
         assert_eq!(verdict.objections.len(), objections, "{name}: {:?}", verdict.objections);
         assert_eq!(verdict.passed(), objections == 0);
         assert!(verdict.text().ends_with(if objections == 0 { "passed\n" } else { "failed\n" }));
     }
-    let troubled =
-        Verdict::of(1, Duration::ZERO, vec![], &[good(), flow(1), flow(1)], &[], vec!["x".to_owned()]);
+    let troubled = Verdict::of(
+        1,
+        (Duration::ZERO, Duration::ZERO),
+        vec![],
+        &[good(), flow(1), flow(1)],
+        &[],
+        vec!["x".to_owned()],
+    );
     assert!(troubled.objections.contains(&"x".to_owned()));
+}
+
+#[test]
+fn neighbouring_losses_are_one_gap() {
+    let slots = report(&[(1_000, 9, 9), (1_100, 9, 7), (1_200, 9, 0), (1_300, 9, 9), (1_400, 9, 8)]);
+    let flow = Flow::of(&slots, &[], 1_000);
+    assert_eq!(
+        flow.gaps,
+        [
+            Gap { from_millis: 100, to_millis: 300, lost: 11 },
+            Gap { from_millis: 400, to_millis: 500, lost: 1 },
+        ]
+    );
 }
