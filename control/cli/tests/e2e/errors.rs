@@ -49,7 +49,7 @@ fn readable() -> String {
 fn a_taken_name_says_by_whom_and_harms_nobody() {
     let net = Net::new();
     let name = fresh_name();
-    net.must(&format!("ip link add {name} type dummy"));
+    net.must(&format!("ip link add {name} type veth peer name {name}p"));
     let said = fails(&format!("ip netns exec {} {RINGMESH} tunnel {name}", net.0), 4);
     assert!(said.contains("taken by") && said.contains("ip link delete"), "{said}");
     net.must(&format!("ip link delete {name}"));

@@ -138,12 +138,16 @@ impl Tunnel {
 
 impl Drop for Tunnel {
     fn drop(&mut self) {
-        // Through the lock, so that the end is waited for; a tunnel that is gone already is no failure here.
         if let Ok(pid) = std::fs::read_to_string(format!("/run/ringmesh/{}.lock", self.name)) {
             run(&format!("kill -TERM {}", pid.trim()));
+        }
+        // A data plane that a failed test left alone ends with its link.
+        run(&format!("ip -n {} link delete {}", self.net.0, self.name));
+        if std::thread::panicking() {
+            self.files().into_iter().for_each(|path| drop(std::fs::remove_file(path)));
+        } else {
             wait_for("the tunnel ends", || self.files().is_empty().then_some(()));
         }
-        run(&format!("ip -n {} link delete {}", self.net.0, self.name));
     }
 }
 

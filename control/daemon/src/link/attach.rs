@@ -109,13 +109,14 @@ async fn sender(link: &Watched<Link>) -> Result<Pid, LinkError> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     rustix::net::recvmsg(link.get_ref().0.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, flags)?;
-    control
-        .drain()
-        .find_map(|message| match message {
-            RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.pid),
-            _ => None,
-        })
-        .ok_or(nonsense("sender"))
+    // All of them are taken out: rustix 1.1.6 loses its alignment when a drain is left half way.
+    let mut senders = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmCredentials(credentials) = message {
+            senders.push(credentials.pid);
+        }
+    }
+    senders.pop().ok_or(nonsense("sender"))
 }
 
 async fn replace(link: &Watched<Link>, process: &mut Process) {
