@@ -9,6 +9,8 @@
 
 mod counters;
 mod mail;
+#[cfg(test)]
+mod pair;
 mod parcel;
 mod peers;
 mod privileges;

@@ -123,12 +123,33 @@ fn forbid_dumps() -> Result<(), PrivilegeError> {
 /// Step 2. Pages are locked as they are touched, so sparse tables stay sparse.
 ///
 /// Only without a limit is memory of the future locked too: with one, a later allocation would fail and end the
-/// process. Where the limit cannot be lifted (a container), nothing is locked, and the proof says so.
+/// process. Where the limit cannot be lifted (a container without CAP_SYS_RESOURCE), the heap is stretched
+/// beforehand and locked as it is: sessions and long-term keys are allocated in it by this thread.
 fn lock_memory() -> bool {
     let no_limit = Rlimit { current: None, maximum: None };
-    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-    rustix::process::setrlimit(Resource::Memlock, no_limit).is_ok() && rustix::mm::mlockall(flags).is_ok()
+    let now = MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT;
+    if rustix::process::setrlimit(Resource::Memlock, no_limit).is_ok() {
+        return rustix::mm::mlockall(now | MlockAllFlags::FUTURE).is_ok();
+    }
+    stretch_heap();
+    rustix::mm::mlockall(now).is_ok()
 }
+
+/// Makes the heap of this thread as large as it will need to be, untouched.
+#[allow(unsafe_code)]
+fn stretch_heap() {
+    // SAFETY: both calls only set parameters of the allocator, under its own lock.
+    unsafe {
+        libc::mallopt(libc::M_TOP_PAD, HEAP_LEN);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * HEAP_LEN);
+    }
+    // Together more than the heap has left, each less than what would be mapped on its own: so the heap grows, by the
+    // pad as well. Nothing is written, so no page is touched for it.
+    drop(std::hint::black_box([(); 16].map(|()| Vec::<u8>::with_capacity(120 << 10))));
+}
+
+/// Room for some ten thousand sessions of about 3 KiB.
+const HEAP_LEN: libc::c_int = 32 << 20;
 
 /// No capability can come back through a file that is executed. Without CAP_SETPCAP (a container) this is refused; then
 /// no-new-privileges and the filter hold alone, and the proof says so.

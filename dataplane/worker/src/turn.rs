@@ -116,10 +116,11 @@ impl<P: Port> Worker<P> {
 
         self.take_orders();
         self.take_deferred();
+        // What others hand over was read before what we read now, should a flow have just moved to our queue.
+        self.take_parcels();
         for event in events.drain(..) {
             self.handle_event(event);
         }
-        self.take_parcels();
         self.take_ready();
 
         self.flush_run();
