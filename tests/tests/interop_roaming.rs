@@ -18,9 +18,9 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 const PORTS: usize = 64;
 
 /// Datagrams that leave from one port before the next one is taken.
-const PER_PORT: u64 = 100;
+const PER_PORT: u64 = 50;
 
-const PER_SECOND: u32 = 4_000;
+const PER_SECOND: u32 = 2_000;
 
 #[test]
 fn one_worker_keeps_the_order_over_64_ports() {
@@ -48,15 +48,18 @@ fn roam(a: Program, b: Program) {
     let at = SocketAddr::new(Tunnel::inside(Side::B, false), 9_000);
     let sink = udp(tunnel.host(Side::B), at);
     let from = udp(tunnel.host(Side::A), SocketAddr::new(Tunnel::inside(Side::A, false), 0));
-    let changes = relay.changes();
+    let before = relay.carried();
     let numbered = Numbered::start(from, at, PER_SECOND, sink);
-    let round =
-        clock::until(Duration::from_secs(60), || (relay.changes() >= changes + PORTS as u64).then_some(()));
+    let wanted = before + PORTS as u64 * PER_PORT;
+    let round = clock::until(Duration::from_secs(60), || (relay.carried() >= wanted).then_some(()));
+    let carried = relay.carried() - before;
     let report = numbered.finish();
     assert!(round.is_some(), "{:?}: not all ports were used: {report:?}", tunnel.plan);
     assert_eq!((report.reordered, report.repeated), (0, 0), "{:?}: {report:?}", tunnel.plan);
-    // On a busy machine queues overflow; what says something about order is that most of it came.
-    assert!(report.lost * 2 <= report.sent, "{:?}: more than half was lost: {report:?}", tunnel.plan);
+    // On a busy machine queues overflow, most of all A's; what says something about order is that most of what came to
+    // B went through it.
+    let arrived = report.sent - report.lost;
+    assert!(arrived * 2 >= carried, "{:?}: {arrived} of {carried} arrived: {report:?}", tunnel.plan);
 }
 
 /// Carries datagrams between A's device and B's, as one thread, so that it changes no order by itself.
@@ -64,7 +67,7 @@ struct Relay {
     /// Where A sends to.
     address: SocketAddr,
     stop: Arc<AtomicBool>,
-    changes: Arc<AtomicU64>,
+    carried: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -77,18 +80,18 @@ impl Relay {
         far.iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket"));
         let address = near.local_addr().expect("an address");
         let (a, b) = (tunnel.endpoint(Side::A), tunnel.endpoint(Side::B));
-        let (stop, changes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (until, counter) = (Arc::clone(&stop), Arc::clone(&changes));
+        let (stop, carried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (until, counter) = (Arc::clone(&stop), Arc::clone(&carried));
         let thread = std::thread::spawn(move || {
             stay_on_one_core();
-            let (mut carried, mut looks) = (0, 0_u64);
+            let (mut carried, mut looks) = (0_u64, 0_u64);
             let mut buffer = vec![0; 65_536];
             while !until.load(Ordering::Relaxed) {
                 if let Ok(len) = near.recv(&mut buffer) {
                     let port = (carried / PER_PORT) as usize % PORTS;
                     far[port].send_to(&buffer[..len], b).expect("sent to B");
                     carried += 1;
-                    counter.store(carried / PER_PORT, Ordering::Relaxed);
+                    counter.store(carried, Ordering::Relaxed);
                 }
                 // Answers are few, since B only keeps the session alive: a look at each port now and then is enough.
                 if looks.is_multiple_of(32) {
@@ -97,11 +100,12 @@ impl Relay {
                 looks += 1;
             }
         });
-        Self { address, stop, changes, thread: Some(thread) }
+        Self { address, stop, carried, thread: Some(thread) }
     }
 
-    fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
+    /// Datagrams that came from A so far and went on to B.
+    fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
     }
 }
 

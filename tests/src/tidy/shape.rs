@@ -8,17 +8,14 @@ pub const LINES_MAX: usize = 700;
 /// Shorter modules may have their tests one level up, with what they are a part of.
 const TESTS_FROM_LINES: usize = 60;
 
-const UNFINISHED: &[(&str, &str)] = &[
-    ("todo!", "finish it"),
-    ("unimplemented!", "finish it"),
-    ("#[ignore", "a test that never runs says nothing"),
-    ("dbg!", "left over"),
-];
+const UNFINISHED: &[(&str, &str)] =
+    &[("todo!", "finish it"), ("unimplemented!", "finish it"), ("dbg!", "left over")];
 
 /// Complaints about one source by itself.
 pub fn check(source: &Source) -> Vec<String> {
     let mut complaints: Vec<_> =
         UNFINISHED.iter().flat_map(|(word, why)| source.complaints(word, why)).collect();
+    complaints.extend(ignored(source));
     let lines = source.text.lines().count();
     if lines > LINES_MAX {
         complaints.push(format!("{}: {lines} lines, more than {LINES_MAX}: split it by nouns", source.path));
@@ -32,6 +29,16 @@ pub fn check(source: &Source) -> Vec<String> {
         complaints.push(format!("{}: a crate without an **Invariant**", source.path));
     }
     complaints
+}
+
+/// Tests that never run say nothing; the second process of a test is none by itself, and says so.
+fn ignored(source: &Source) -> impl Iterator<Item = String> {
+    let lines = (1..).zip(source.code.lines().zip(source.text.lines()));
+    let found =
+        lines.filter(|(_, (code, text))| code.contains("#[ignore") && !text.contains("\"started by "));
+    found.map(|(number, _)| {
+        format!("{}:{number}: `#[ignore`: a test that never runs says nothing", source.path)
+    })
 }
 
 /// Complaints about shipped modules that no test file beside them knows. `excused` names files, and folders that
