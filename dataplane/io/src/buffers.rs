@@ -4,6 +4,10 @@
 //! no memory. When a group is empty its reads end and packets wait where the kernel queues them: that
 //! is the back-pressure.
 //!
+//! Only a *window* of each group is lent at a time, and what was released last is lent first, so that full
+//! super-packets go round in a few buffers that stay in the cache (with all 32 in turn, reading and copying
+//! one took a fifth longer here). Small packets leave most of a buffer empty; for them the window opens.
+//!
 //! **Invariant:** a buffer is with the kernel, or held by the caller, or resting, never two of these. A
 //! released buffer rests while queued writes still read from it, and goes back when the last is done.
 #![allow(unsafe_code, reason = "the provided-buffer ring is shared with the kernel")]
@@ -72,6 +76,7 @@ impl Buffers {
             starved: false,
         };
         (0..count).rev().for_each(|index| buffers.send_home(index));
+        buffers.refill();
         Ok(buffers)
     }
 
@@ -89,14 +94,27 @@ impl Buffers {
         (lent.ring.as_ptr() as u64, lent.mask + 1)
     }
 
+    /// Lends the kernel what its windows allow; to be called before each entry into it.
+    pub(crate) fn refill(&mut self) {
+        let base = self.region.as_ptr() as u64;
+        for lent in &mut self.lent {
+            lent.adapt();
+            while lent.stock < lent.window
+                && let Some(index) = lent.rest.pop()
+            {
+                lent.lend(index, base + u64::from(index) * BUFFER_STRIDE as u64);
+            }
+        }
+    }
+
     /// Whether the kernel has a buffer of this group.
     pub(crate) const fn is_stocked(&self, group: Group) -> bool {
         self.lent[group as usize].stock > 0
     }
 
-    /// Takes over a buffer that the kernel has filled, with the place where it wrote. `None` if the number
-    /// is not one that it had.
-    pub(crate) fn take(&mut self, group: Group, index: u16) -> Option<(BufId, usize)> {
+    /// Takes over a buffer that the kernel has filled with `len` bytes, with the place where it wrote. `None` if
+    /// the number is not one that it had.
+    pub(crate) fn take(&mut self, group: Group, index: u16, len: usize) -> Option<(BufId, usize)> {
         if self.group_of(index) != Some(group) {
             return None;
         }
@@ -107,6 +125,7 @@ impl Buffers {
         buffer.state = State::Held;
         let lent = &mut self.lent[group as usize];
         lent.stock = lent.stock.saturating_sub(1);
+        lent.filled += len;
         Some((BufId(index), usize::from(index) * BUFFER_STRIDE + lent.head))
     }
 
@@ -185,9 +204,8 @@ impl Buffers {
 
     fn send_home(&mut self, index: u16) {
         self.table[usize::from(index)].state = State::Home;
-        let base = self.region.as_ptr() as u64 + u64::from(index) * BUFFER_STRIDE as u64;
         match self.group_of(index) {
-            Some(group) => self.lent[group as usize].lend(index, base),
+            Some(group) => self.lent[group as usize].rest.push(index),
             None => self.spare.push(index),
         }
     }
@@ -200,6 +218,12 @@ struct Lent {
     tail: u16,
     /// Buffers that the kernel has.
     stock: u16,
+    /// Up to how many it shall have.
+    window: u16,
+    /// Bytes that it has filled since the last refill.
+    filled: usize,
+    /// The others that are at home; a stack.
+    rest: Vec<u16>,
     head: usize,
 }
 
@@ -207,7 +231,21 @@ impl Lent {
     fn new(count: u16, head: usize) -> io::Result<Self> {
         let places = count.next_power_of_two();
         let ring = Memory::new(usize::from(places) * size_of::<BufRingEntry>())?;
-        Ok(Self { ring, mask: places - 1, tail: 0, stock: 0, head })
+        let rest = Vec::with_capacity(usize::from(count));
+        let window = WINDOW_MIN.min(count);
+        Ok(Self { ring, mask: places - 1, tail: 0, stock: 0, window, filled: 0, rest, head })
+    }
+
+    /// Halves the window after more bytes than the cache should hold, doubles it after few bytes had
+    /// emptied it.
+    fn adapt(&mut self) {
+        let places = self.mask + 1;
+        if self.filled > FILLED_MAX {
+            self.window = (self.window / 2).max(WINDOW_MIN.min(places));
+        } else if self.stock == 0 && (1..FILLED_MAX / 4).contains(&self.filled) {
+            self.window = (self.window * 2).min(places);
+        }
+        self.filled = 0;
     }
 
     fn lend(&mut self, index: u16, base: u64) {
@@ -231,6 +269,12 @@ impl Lent {
         };
     }
 }
+
+/// The smallest window: super-packets that the kernel may read ahead of us, half a megabyte.
+const WINDOW_MIN: u16 = 8;
+
+/// Bytes between two refills above which buffers fall out of a core's cache before they are used again.
+const FILLED_MAX: usize = 512 * 1_024;
 
 #[cfg(test)]
 mod tests;

@@ -88,15 +88,19 @@ impl Source {
         self.state == State::Gone
     }
 
-    /// The next lane to arm, if there is something to read into.
-    pub(crate) fn arm(&mut self, stocked: bool) -> Option<u8> {
-        if self.state == State::Dry && stocked {
-            self.state = State::Live;
-        }
+    /// Whether there is a lane to arm, and something to read into.
+    pub(crate) fn wants(&self, stocked: bool) -> bool {
+        let ready = self.state == State::Live || (self.state == State::Dry && stocked);
         let wanted = if self.multishot { 1 } else { self.lanes };
-        if self.state != State::Live || self.armed.count_ones() >= u32::from(wanted) {
+        ready && self.armed.count_ones() < u32::from(wanted)
+    }
+
+    /// The next lane to arm, if it [wants](Self::wants) one.
+    pub(crate) fn arm(&mut self, stocked: bool) -> Option<u8> {
+        if !self.wants(stocked) {
             return None;
         }
+        self.state = State::Live;
         let lane = self.armed.trailing_ones() as u8;
         self.armed |= 1 << lane;
         Some(lane)

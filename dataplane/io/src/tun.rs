@@ -104,8 +104,10 @@ impl Tun {
 
     /// Arms what is not armed.
     pub(crate) fn arm(&mut self, ring: &mut Ring, buffers: &Buffers) {
-        while ring.reserve(1)
-            && let Some(lane) = self.reads.arm(buffers.is_stocked(Group::Tun))
+        let stocked = buffers.is_stocked(Group::Tun);
+        while self.reads.wants(stocked)
+            && ring.reserve(1)
+            && let Some(lane) = self.reads.arm(stocked)
         {
             let group = Group::Tun.id();
             let entry = if self.reads.multishot() {
@@ -135,7 +137,7 @@ impl Tun {
         let Ok(len) = usize::try_from(cqe.result()) else {
             return self.on_read_error(-cqe.result(), events);
         };
-        let taken = cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Tun, index));
+        let taken = cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Tun, index, len));
         let Some((buf, start)) = taken else {
             return;
         };

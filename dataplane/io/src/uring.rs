@@ -161,6 +161,7 @@ impl UringPort {
     /// Arms and launches everything that can be.
     fn prepare_enter(&mut self) {
         self.resume();
+        self.buffers.refill();
         self.tun.arm(&mut self.ring, &self.buffers);
         self.wake.arm(&mut self.ring);
         for (number, socket) in (0..).zip(&mut self.sockets) {

@@ -35,7 +35,7 @@ impl Wake {
     }
 
     pub(crate) fn arm(&mut self, ring: &mut Ring) {
-        if !ring.reserve(1) || self.source.arm(true).is_none() {
+        if !self.source.wants(true) || !ring.reserve(1) || self.source.arm(true).is_none() {
             return;
         }
         let word = (&raw mut *self.count).cast();

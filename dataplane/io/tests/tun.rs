@@ -48,10 +48,10 @@ fn stage(port: &mut UringPort, bytes: &[u8]) -> (BufId, Span) {
 
 #[test]
 fn packets_come_out_in_order_and_whole() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let mut rig = Rig::new(tun("rmp-t0", 77), vec![], limits);
         let sender = outside("10.77.0.1:0");
         let far: SocketAddr = "10.77.0.2:9".parse().expect("a literal address");
@@ -82,10 +82,10 @@ fn packets_come_out_in_order_and_whole() {
 
 #[test]
 fn gathered_writes_arrive_in_order_and_whole() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let mut rig = Rig::new(tun("rmp-t0", 77), vec![], limits);
         let sink: UdpSocket = outside("10.77.0.1:5000").into();
         for round in 0..4u16 {
@@ -129,10 +129,10 @@ fn gathered_writes_arrive_in_order_and_whole() {
 
 #[test]
 fn a_write_without_its_link_is_counted_and_the_port_goes_on() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let mut rig = Rig::new(quiet_tun(), vec![], limits);
         rig.turn(false);
         run("ip link set rmp-q down");
@@ -175,10 +175,10 @@ fn spans_that_are_not_the_callers_are_not_written() {
 
 #[test]
 fn a_deleted_device_is_told_once() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let mut rig = Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], limits);
         rig.turn(false);
         run("ip link del rmp-q");
@@ -197,10 +197,10 @@ fn a_deleted_device_is_told_once() {
 
 #[test]
 fn reading_pauses_without_buffers_and_loses_nothing() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let limits = Limits { tun_buffers: 3, ..limits };
         let mut rig = Rig::new(tun("rmp-t0", 77), vec![], limits);
         let sender = outside("10.77.0.1:0");
@@ -262,13 +262,14 @@ fn bridge(left: &mut Rig, right: &mut Rig, done: impl Fn() -> bool) -> usize {
 /// out of one device, go into the other with the same virtio header, and its TCP accepts them.
 #[test]
 fn super_packets_cross_from_device_to_device() {
-    if !lab::enter() {
-        return;
-    }
     for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
         // Everything that one turn reads is written before the next.
         let limits = Limits { spare_buffers: 64, ..limits };
         for remote in ["10.77.0.2:80", "[fd77::2]:80"] {
+            lab::enter();
             let far = lab::Namespace::new();
             let mut left = Rig::new(tun("rmp-t0", 77), vec![], limits);
             let (mut right, listener) = far.within(|| {

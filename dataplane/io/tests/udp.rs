@@ -60,10 +60,10 @@ fn ways() -> [(&'static str, Without); 4] {
 
 #[test]
 fn runs_go_out_and_come_in_whole() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let far = Namespace::new();
         lab::veth(&far);
         let limits = Limits { without, ..Limits::default() };
@@ -102,10 +102,10 @@ fn runs_go_out_and_come_in_whole() {
 
 #[test]
 fn datagrams_of_every_size() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let peer = outside("127.0.0.1:0");
         let limits = Limits { without, ..Limits::default() };
         let mut rig = Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], limits);
@@ -168,10 +168,10 @@ fn numbers_through_a_narrow_link(offloads: Offloads, segments: usize) -> Vec<u32
 
 #[test]
 fn order_holds_when_the_send_buffer_is_full() {
-    if !lab::enter() {
-        return;
-    }
     for (gso, segments) in [(true, 1), (true, 20), (false, 20)] {
+        if !lab::enter() {
+            return;
+        }
         let arrived = numbers_through_a_narrow_link(Offloads { udp_gso: gso, ..lab::OFFLOADS }, segments);
         let misplaced = arrived.iter().zip(0..).find(|(number, place)| **number != *place);
         assert_eq!(misplaced, None, "with gso {gso}, {segments} segments");
@@ -262,10 +262,10 @@ fn what_cannot_be_sent_is_reported_once_and_frees_its_slot() {
 /// With IP_RECVERR the socket reports every ICMP error to both receives and sends.
 #[test]
 fn icmp_errors_do_not_stop_reception() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let peer = outside("127.0.0.1:0");
         let socket = udp("127.0.0.1:7001");
         set(&socket, libc::SOL_IP, libc::IP_RECVERR, 1);
@@ -286,10 +286,10 @@ fn icmp_errors_do_not_stop_reception() {
 
 #[test]
 fn reception_pauses_without_buffers_and_goes_on() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let peer = outside("127.0.0.1:0");
         let limits = Limits { datagram_buffers: 3, without, ..Limits::default() };
         let mut rig = Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], limits);
@@ -316,10 +316,10 @@ fn reception_pauses_without_buffers_and_goes_on() {
 
 #[test]
 fn a_socket_is_replaced_while_running() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let peer = outside("127.0.0.1:0");
         let limits = Limits { sockets: 3, without, ..Limits::default() };
         let mut rig = Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], limits);
@@ -343,10 +343,10 @@ fn a_socket_is_replaced_while_running() {
 
 #[test]
 fn somebody_else_wakes_the_worker() {
-    if !lab::enter() {
-        return;
-    }
     for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
         let mut rig = Rig::new(quiet_tun(), vec![], Limits { without, ..Limits::default() });
         for _ in 0..5 {
             let wake = rig.wake.try_clone().expect("dup");

@@ -89,11 +89,11 @@ impl Receives {
 
     /// Arms what is not armed of one socket, once its predecessor's requests have ended.
     pub(crate) fn arm(&mut self, ring: &mut Ring, buffers: &Buffers, number: u8, socket: &mut Socket) {
-        if socket.draining > 0 {
-            return;
-        }
-        while ring.reserve(1)
-            && let Some(lane) = socket.source.arm(buffers.is_stocked(Group::Datagrams))
+        let stocked = buffers.is_stocked(Group::Datagrams);
+        while socket.draining == 0
+            && socket.source.wants(stocked)
+            && ring.reserve(1)
+            && let Some(lane) = socket.source.arm(stocked)
         {
             let (place, group) = (ring::socket_place(number), Group::Datagrams.id());
             let multishot = socket.source.multishot();
@@ -133,7 +133,7 @@ impl Receives {
             return;
         };
         let taken =
-            cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Datagrams, index));
+            cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Datagrams, index, len));
         let Some((buf, start)) = taken else {
             return;
         };

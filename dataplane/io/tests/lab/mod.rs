@@ -16,8 +16,11 @@ use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Moves this thread into a network namespace of its own, with loopback up. Says no, aloud, without the
-/// privilege to do so.
+/// Moves this thread into a new network namespace, with loopback up. Says no, aloud, without the privilege
+/// to do so.
+///
+/// Each round of a test takes one for itself: a command that another test starts may hold on to the
+/// files of the last round for a moment, and with them to its ports and devices.
 pub(crate) fn enter() -> bool {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: needs root for network namespaces");
