@@ -7,6 +7,7 @@ use ringmesh_lab::clock;
 use ringmesh_lab::namespaces::{Link, LinkPlan, Namespace, Side};
 use x25519_dalek::{PublicKey, StaticSecret};
 
+use crate::process;
 use crate::program::{Device, Program};
 use crate::traffic::ping;
 use crate::uapi;
@@ -112,6 +113,25 @@ impl Tunnel {
             Side::A => &mut self.a,
             Side::B => &mut self.b,
         }
+    }
+
+    /// The pid of the data plane on this side, which is ours.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn data_plane(&self, side: Side) -> u32 {
+        process::data_plane(self.host(side)).expect("a data plane")
+    }
+
+    /// Starts another control process after the one on this side has died, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self, side: Side) {
+        let old = self.device(side);
+        let device = Device::start(self.host(side), old.program, &old.interface);
+        *self.device_mut(side) = device;
+        self.device_mut(side).ready();
     }
 
     /// The host on this side.

@@ -9,7 +9,7 @@ use ringmesh_lab::clock;
 use ringmesh_lab::namespaces::Side;
 use ringmesh_tests::process;
 use ringmesh_tests::program::Program::{Ringmesh, WireguardGo};
-use ringmesh_tests::program::{Device, START_LIMIT};
+use ringmesh_tests::program::START_LIMIT;
 use ringmesh_tests::traffic::{Echo, Numbered, Stream, udp};
 use ringmesh_tests::tunnel::{PORT, Plan, Tunnel};
 use ringmesh_tests::uapi;
@@ -60,19 +60,6 @@ fn tunnel(workers: u32) -> Tunnel {
     Tunnel::connected(Plan::new(WireguardGo, Ringmesh { workers }))
 }
 
-fn plane(tunnel: &Tunnel) -> u32 {
-    process::data_plane(tunnel.host(Side::B)).expect("a data plane")
-}
-
-/// Starts another control process, which finds the data plane of the dead one.
-fn start_again(tunnel: &mut Tunnel) {
-    let program = tunnel.device(Side::B).program;
-    let interface = tunnel.device(Side::B).interface.clone();
-    let device = Device::start(tunnel.host(Side::B), program, &interface);
-    *tunnel.device_mut(Side::B) = device;
-    tunnel.device_mut(Side::B).ready();
-}
-
 /// What `wg showconf` would write, with the transfer counters and handshake times left out.
 fn configuration(tunnel: &Tunnel) -> Vec<(String, String)> {
     let dump = uapi::get(&tunnel.device(Side::B).interface).expect("an answer");
@@ -106,7 +93,7 @@ fn control_dies(workers: u32) {
         Some(1_000_000),
         None,
     );
-    let (before, known) = (plane(&tunnel), configuration(&tunnel));
+    let (before, known) = (tunnel.data_plane(Side::B), configuration(&tunnel));
     let lasting = Lasting::of(&tunnel, before);
     let pings = Numbered::start(pinger.try_clone().expect("a clone"), to, 100, pinger);
     stream.wait_for(500_000, START_LIMIT);
@@ -114,13 +101,17 @@ fn control_dies(workers: u32) {
     tunnel.device_mut(Side::B).kill();
     stream.wait_for(1_000_000, START_LIMIT);
     assert!(process::is_alive(before), "the data plane died with its control process");
-    start_again(&mut tunnel);
+    tunnel.start_again(Side::B);
     stream.wait_for(1_000_000, START_LIMIT);
 
     let report = pings.finish();
     stream.finish();
     assert_eq!((report.lost, report.reordered), (0, 0), "{report:?}");
-    assert_eq!(plane(&tunnel), before, "the new control process attached to the running data plane");
+    assert_eq!(
+        tunnel.data_plane(Side::B),
+        before,
+        "the new control process attached to the running data plane"
+    );
     assert_eq!(configuration(&tunnel), known, "and knows what the old one knew");
     assert_eq!(Lasting::of(&tunnel, before), lasting);
 }
@@ -155,7 +146,7 @@ fn plane_dies(workers: u32) {
         let pinger = udp(tunnel.host(Side::A), SocketAddr::new(Tunnel::inside(Side::A, false), 0));
         let pings = Numbered::start(pinger.try_clone().expect("a clone"), to, 100, pinger);
         stream.wait_for(500_000, START_LIMIT);
-        let before = plane(&tunnel);
+        let before = tunnel.data_plane(Side::B);
         process::kill(before);
         let another = clock::until(START_LIMIT, || {
             process::data_plane(tunnel.host(Side::B)).filter(|pid| *pid != before)
@@ -176,7 +167,7 @@ fn plane_dies(workers: u32) {
 fn both_die_in_either_order() {
     for control_first in [true, false] {
         let mut tunnel = tunnel(1);
-        let before = plane(&tunnel);
+        let before = tunnel.data_plane(Side::B);
         if control_first {
             tunnel.device_mut(Side::B).kill();
             process::kill(before);
@@ -194,7 +185,7 @@ fn both_die_in_either_order() {
         // The kernel takes the interface away when the last ring of the dead has let go of its queue.
         let freed = clock::until(START_LIMIT, || (!has_interface(&tunnel)).then_some(()));
         assert!(freed.is_some(), "the interface stays (control first: {control_first})");
-        start_again(&mut tunnel);
+        tunnel.start_again(Side::B);
         tunnel.configure(Side::B);
         tunnel.address(Side::B);
         tunnel.wait_for_ping("after both had died");
@@ -206,7 +197,7 @@ fn both_die_in_either_order() {
 fn both_end_with_the_link_or_the_socket() {
     for delete_link in [true, false] {
         let mut tunnel = tunnel(1);
-        let (before, interface) = (plane(&tunnel), tunnel.device(Side::B).interface.clone());
+        let (before, interface) = (tunnel.data_plane(Side::B), tunnel.device(Side::B).interface.clone());
         if delete_link {
             tunnel.host(Side::B).ip(&format!("link del {interface}\n")).expect("deleted");
         } else {
@@ -216,7 +207,7 @@ fn both_end_with_the_link_or_the_socket() {
         let ended = clock::until(START_LIMIT, || (!process::is_alive(before)).then_some(()));
         assert!(ended.is_some(), "the data plane lives on (link deleted: {delete_link})");
         assert!(!uapi::socket(&interface).exists(), "the socket file stayed (link deleted: {delete_link})");
-        start_again(&mut tunnel);
+        tunnel.start_again(Side::B);
         tunnel.configure(Side::B);
         tunnel.address(Side::B);
         tunnel.wait_for_ping("after a new start");
