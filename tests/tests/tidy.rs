@@ -32,8 +32,9 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("dataplane/io/src/udp.rs", "the crate's tests with real sockets"),
     ("dataplane/io/src/udp/", "the crate's tests with real sockets"),
     ("dataplane/io/src/uring.rs", "the crate's tests with a real ring"),
+    ("dataplane/worker/src/pair.rs", "a world for tests and nothing else"),
+    ("dataplane/worker/src/pair/", "packets for tests and nothing else"),
     ("dataplane/worker/src/process.rs", "every test in a namespace starts it"),
-    ("dataplane/worker/src/slow/", "the interop and kill tests"),
     ("dataplane/worker/src/turn.rs", "every test in a namespace turns it"),
 ];
 

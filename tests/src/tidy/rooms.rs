@@ -26,6 +26,8 @@ pub const UNSAFE: &[Room] = &[
     ("dataplane/io/src/uring.rs", "the ring keeps pointers to the buffers"),
     ("dataplane/io/src/wake.rs", "the read request points to its word"),
     ("dataplane/io/tests/lab/mod.rs", "opens TUN queues by ioctl, as control does"),
+    ("dataplane/worker/src/privileges.rs", "system calls that no library of ours wraps"),
+    ("dataplane/worker/src/privileges/tests.rs", "forks, to give privileges up for good"),
     ("dataplane/worker/src/process.rs", "takes the inherited descriptor that it was started with"),
 ];
 
