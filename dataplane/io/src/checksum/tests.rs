@@ -13,16 +13,12 @@ fn the_example_of_the_rfc() {
 #[test]
 fn every_length_at_every_alignment() {
     let bytes = noise(1_700, 1);
-    for start in 0..33 {
-        for len in 0..1_600 {
-            let bytes = &bytes[start..start + len];
-            assert_eq!(
-                u16::from_be_bytes(Sum::ZERO.add_bytes(bytes).partial()),
-                naive(bytes),
-                "{start} {len}"
-            );
-        }
-    }
+    let check = |start: usize, len: usize| {
+        let bytes = &bytes[start..start + len];
+        assert_eq!(u16::from_be_bytes(Sum::ZERO.add_bytes(bytes).partial()), naive(bytes), "{start} {len}");
+    };
+    (0..33).for_each(|start| (0..200).for_each(|len| check(start, len)));
+    (0..1_600).for_each(|len| check(len % 33, len));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A table for each rule of the kernel's GRO.
 
 use super::{Lab, build, check, stream};
-use crate::packets::{ACK, CWR, DESTINATION_OPTIONS, DF, FIN, PSH, Packet, TIMESTAMPS, noise};
+use crate::packets::{ACK, CWR, DESTINATION_OPTIONS, DF, FIN, PSH, Packet, TIMESTAMPS, naive, noise};
 use crate::{Gso, VnetHdr};
 
 fn all_kinds() -> [Packet; 4] {
@@ -248,21 +248,47 @@ fn damage_leaves_as_it_came() {
     }
 }
 
-/// The other form of zero is a right checksum, but not the one that splitting writes.
+/// The other form of zero is a right checksum, but not the one that splitting writes; of UDP it is the usual one.
 #[test]
 fn only_the_usual_zero_joins() {
-    let tcp = Packet::tcp(false);
-    let field = tcp.transport() + 16;
-    let zero = (0..=u16::MAX).find_map(|word| {
-        let payload = [word.to_be_bytes().as_slice(), &[7; 98]].concat();
-        let first = Packet { payload, ..tcp.clone() };
-        let second = Packet { seq: tcp.seq + 100, id: tcp.id + 1, payload: noise(100, 2), ..tcp.clone() };
-        Some(build(&[first, second])).filter(|packets| packets[0][field..field + 2] == [0, 0])
-    });
-    let mut packets = zero.unwrap();
-    check(&packets, &[2]);
-    packets[0][field..field + 2].fill(0xff);
-    check(&packets, &[1, 1]);
+    for kind in all_kinds() {
+        let field = kind.transport() + if kind.udp { 6 } else { 16 };
+        let usual = if kind.udp { [0xff, 0xff] } else { [0, 0] };
+        let pair = |word: [u8; 2]| {
+            let payload = [word.as_slice(), &[7; 98]].concat();
+            let first = Packet { payload, ..kind.clone() };
+            let second =
+                Packet { seq: kind.seq + 100, id: kind.id + 1, payload: noise(100, 2), ..kind.clone() };
+            build(&[first, second])
+        };
+        // A payload that begins with what the checksum was without it sums to zero.
+        let without = pair([0, 0]);
+        let mut packets = pair([without[0][field], without[0][field + 1]]);
+        assert_eq!(packets[0][field..field + 2], usual);
+        check(&packets, &[2]);
+        packets[0][field..field + 2].fill(!usual[0]);
+        check(&packets, &[1, 1]);
+    }
+}
+
+/// Lengths that the checksum agrees with and the packet does not: splitting would put them right.
+#[test]
+fn false_lengths_leave_alone() {
+    for (kind, field, value) in [(Packet::udp(true), 5, 60), (Packet::tcp(false), 12, 0x40)] {
+        let mut packets = build(&stream(&kind, &[100; 3]));
+        for packet in &mut packets {
+            let at = kind.transport() + field;
+            let checksum = kind.transport() + if kind.udp { 6 } else { 16 };
+            let word = |packet: &[u8], at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+            let before = word(packet, at & !1);
+            packet[at] = value;
+            let sum = naive(
+                &[!word(packet, checksum), !before, word(packet, at & !1)].map(u16::to_be_bytes).concat(),
+            );
+            packet[checksum..checksum + 2].copy_from_slice(&(!sum).to_be_bytes());
+        }
+        check(&packets, &[1, 1, 1]);
+    }
 }
 
 #[test]
