@@ -58,3 +58,26 @@ const WAKE: u8 = 3;
 const WRITE: u8 = 4;
 const SEND: u8 = 5;
 const CANCEL: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back_as_they_went() {
+        let all = [
+            Token::Read { lane: 3 },
+            Token::Recv { socket: 31, lane: u8::MAX, generation: 200 },
+            Token::Wake,
+            Token::Write(u16::MAX),
+            Token::Send(127),
+            Token::Cancel,
+        ];
+        for token in all {
+            assert_eq!(Token::decode(token.encode()), Some(token));
+        }
+        for stranger in [0, 7, u64::MAX, Token::Wake.encode() | 1 << 63] {
+            assert_eq!(Token::decode(stranger), None);
+        }
+    }
+}

@@ -5,8 +5,8 @@
 //! [`Prepared::enable`] starts it in the worker's own thread. After that nothing is allocated.
 //!
 //! A turn arms what is not armed, launches the sends that are due, and enters the kernel: first to submit,
-//! taking what completes meanwhile, and once more to wait if nothing happened. Two enters on the way
-//! into sleep are cheaper than a timer, which a blocked send would otherwise need.
+//! taking what completes meanwhile, and once more to wait if nothing happened. One enter that waits for
+//! everything would need a timer, since a send may be blocked, and costs a quarter more in a ping-pong.
 //!
 //! **Invariant:** requests only point into memory that this value owns and drops after the ring.
 #![allow(unsafe_code, reason = "the ring keeps pointers to the buffers")]

@@ -292,3 +292,6 @@ pub(super) const fn empty_header() -> libc::msghdr {
     // SAFETY: integers and pointers, for which zero is a value; padding, where a C library has it, must be zero.
     unsafe { std::mem::zeroed() }
 }
+
+#[cfg(test)]
+mod tests;
