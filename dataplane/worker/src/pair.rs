@@ -77,7 +77,10 @@ impl Node {
     }
 
     pub(crate) fn add_peer(&self, id: PeerId, endpoint: Option<Endpoint>) {
-        self.order_owner(id, Order::Peer { id, peer: Box::new(Peer::new(Arc::new(Stamps::new()), endpoint)) });
+        self.order_owner(
+            id,
+            Order::Peer { id, peer: Box::new(Peer::new(Arc::new(Stamps::new()), endpoint)) },
+        );
     }
 
     /// Lets these ranges belong to a peer, and tells every worker.
@@ -175,7 +178,8 @@ pub(crate) fn moved(before: &Counters, after: &Counters) -> Vec<(&'static str, u
         ("fallbacks", before.fallbacks, after.fallbacks),
         ("handed_over", before.handed_over, after.handed_over),
     ];
-    let drops = Drop::ALL.into_iter().map(|how| (how.name(), before.drops[how as usize], after.drops[how as usize]));
+    let drops =
+        Drop::ALL.into_iter().map(|how| (how.name(), before.drops[how as usize], after.drops[how as usize]));
     let changed = counts.into_iter().chain(drops).filter(|(_, before, after)| before != after);
     changed.map(|(name, before, after)| (name, after - before)).collect()
 }
@@ -245,7 +249,8 @@ pub(crate) fn settle(world: &World, nodes: &mut [&mut Node]) {
     for _ in 0..SETTLED_AFTER_MAX {
         let before: Vec<Counters> = nodes.iter().map(|node| node.counters()).collect();
         nodes.iter_mut().for_each(|node| node.turn());
-        let still = nodes.iter().zip(&before).all(|(node, before)| moved(before, &node.counters()).is_empty());
+        let still =
+            nodes.iter().zip(&before).all(|(node, before)| moved(before, &node.counters()).is_empty());
         let busy = nodes.iter().any(|node| node.is_busy());
         match world.next_arrival() {
             Some(at) => world.advance(at - world.now()),
@@ -348,7 +353,8 @@ impl Solo {
         let mut node = Node::new(&world, addresses, limits);
         node.add_peer(PEER, Some(node.way(0, RIGHT)));
         node.route(PEER, &RIGHT_RANGES);
-        let port = world.port(&[RIGHT], Limits { datagram_buffers: 1_024, ..Limits::default() }).expect("a port");
+        let port =
+            world.port(&[RIGHT], Limits { datagram_buffers: 1_024, ..Limits::default() }).expect("a port");
         let (_, session) = sessions(1, [0, 0], clock::boottime());
         let mut solo = Self { world, node, far: Far { session, port } };
         solo.node.turn();
@@ -403,8 +409,10 @@ pub(crate) fn born_before(age: Duration) -> Duration {
 
 /// The one peer of each side.
 pub(crate) const PEER: PeerId = PeerId(0);
-pub(crate) const LEFT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 51_820);
-pub(crate) const RIGHT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 51_820);
+pub(crate) const LEFT: SocketAddr =
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 51_820);
+pub(crate) const RIGHT: SocketAddr =
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 51_820);
 /// Inner addresses of the two sides.
 pub(crate) const LEFT_RANGES: [&str; 2] = ["10.1.0.0/16", "fd01::/16"];
 pub(crate) const RIGHT_RANGES: [&str; 2] = ["10.2.0.0/16", "fd02::/16"];

@@ -23,6 +23,8 @@ pub(crate) enum Load {
 /// One packet or run of datagrams on its way between threads, or waiting.
 pub(crate) struct Parcel {
     pub(crate) load: Load,
+    /// Segments of a super-packet that have left already.
+    pub(crate) done: usize,
     /// The next parcel of the same peer's queue: the queue is a chain, so queueing allocates nothing.
     next: Option<Box<Self>>,
     len: usize,
@@ -38,6 +40,7 @@ impl Parcel {
     #[must_use]
     pub(crate) fn fill(&mut self, load: Load, bytes: &[u8]) -> bool {
         self.load = load;
+        self.done = 0;
         self.len = 0;
         self.append(bytes)
     }
@@ -65,6 +68,7 @@ impl Pool {
         for _ in 0..count {
             let parcel = Parcel {
                 load: Load::Packet { vnet: VnetHdr::NONE },
+                done: 0,
                 next: None,
                 len: 0,
                 bytes: vec![0; PARCEL_LEN].into_boxed_slice(),
@@ -113,6 +117,13 @@ impl Queue {
         *tail = Some(parcel);
         self.len += 1;
         oldest
+    }
+
+    /// Puts back what could not leave yet, before all others.
+    pub(crate) fn push_front(&mut self, mut parcel: Box<Parcel>) {
+        parcel.next = self.head.take();
+        self.head = Some(parcel);
+        self.len += 1;
     }
 
     pub(crate) fn pop(&mut self) -> Option<Box<Parcel>> {

@@ -102,9 +102,9 @@ impl Peers {
         self.by_index.get(&local_index).copied()
     }
 
-    /// Puts a peer in; what was in its slot is wiped, its waiting packets go back to `pool`.
-    pub(crate) fn insert(&mut self, id: PeerId, peer: Box<Peer>, pool: &Pool) {
-        self.remove(id, pool);
+    /// Puts a peer in; what was in its slot is removed. Returns how many packets waited there.
+    pub(crate) fn insert(&mut self, id: PeerId, peer: Box<Peer>, pool: &Pool) -> u64 {
+        let dropped = self.remove(id, pool);
         let slot = id.0 as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
@@ -112,21 +112,27 @@ impl Peers {
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(peer);
         }
+        dropped
     }
 
-    pub(crate) fn remove(&mut self, id: PeerId, pool: &Pool) {
-        let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
+    /// Wipes a peer; its waiting packets go back to `pool`. Returns how many they were.
+    pub(crate) fn remove(&mut self, id: PeerId, pool: &Pool) -> u64 {
+        let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return 0 };
         for session in peer.sessions() {
             self.by_index.remove(&session.local_index());
         }
+        let waiting = peer.staged.len() as u64;
         while let Some(parcel) = peer.staged.pop() {
             pool.give(parcel);
         }
+        waiting
     }
 
     /// Puts a session in its place and says whether the peer exists.
     pub(crate) fn install(&mut self, id: PeerId, session: Box<Session>, place: Place) -> bool {
-        let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return false };
+        let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
+            return false;
+        };
         self.by_index.insert(session.local_index(), id);
         let replaced = match place {
             Place::Current => [peer.next.take(), peer.current.replace(session)],

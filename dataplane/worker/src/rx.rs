@@ -59,7 +59,9 @@ impl<P: Port> Worker<P> {
     /// The receiver index, if these bytes have the form of a data message.
     fn data_index(&mut self, range: Range<usize>) -> Option<u32> {
         let bytes = self.port.region().get(range)?;
-        (classify(bytes) == Kind::Data).then(|| DataHeader::parse(bytes).map(|header| header.receiver)).flatten()
+        (classify(bytes) == Kind::Data)
+            .then(|| DataHeader::parse(bytes).map(|header| header.receiver))
+            .flatten()
     }
 
     /// A stretch of data messages for one receiver index.
@@ -71,7 +73,12 @@ impl<P: Port> Worker<P> {
         if owner != self.number && owner < self.snapshot.workers {
             let Arrival { segment, from, local, tos, socket } = *arrival;
             let span = Span { start: stretch.start as u32, len: stretch.len() as u32 };
-            return self.hand_over(owner, Load::Datagrams { segment, from, local, tos, socket }, span, datagrams);
+            return self.hand_over(
+                owner,
+                Load::Datagrams { segment, from, local, tos, socket },
+                span,
+                datagrams,
+            );
         }
         match self.peers.by_index(index) {
             Some(id) => self.open(id, index, stretch, arrival),
@@ -163,7 +170,8 @@ impl<P: Port> Worker<P> {
         }
         let packet = Span { start: span.start, len: header.len as u32 };
         let writes = &mut self.writes;
-        self.joiner.push(region, packet, &mut |vnet, pieces: &[Span], packets| writes.push(vnet, pieces, packets));
+        self.joiner
+            .push(region, packet, &mut |vnet, pieces: &[Span], packets| writes.push(vnet, pieces, packets));
     }
 
     /// A handshake message goes to the slow thread, anything else to control: each through its own bounded queue.

@@ -36,13 +36,16 @@ pub(crate) struct Worker<P: Port> {
     pub(crate) joiner: Joiner,
     pub(crate) writes: Writes,
     /// Packets that were read while no send buffer was free; they go first, in order.
-    pub(crate) deferred: VecDeque<(BufId, VnetHdr, Span)>,
+    pub(crate) deferred: VecDeque<Deferred>,
     /// Peers whose waiting packets can leave now.
     pub(crate) ready: VecDeque<PeerId>,
     /// Peers whose byte counts changed in this turn.
     pub(crate) touched: Vec<PeerId>,
     /// Buffers to give back once this turn's writes are queued.
     used: Vec<BufId>,
+    /// A buffer to send waiting packets from. It is ours for good, so that they need not wait for one that only
+    /// packets behind them can free.
+    desk: Option<(BufId, Span)>,
     ended: bool,
 }
 
@@ -69,7 +72,14 @@ impl Writes {
 }
 
 impl<P: Port> Worker<P> {
-    pub(crate) fn new(number: u8, port: P, office: Office, snapshot: Arc<Snapshot>, rows: Arc<Rows>) -> Self {
+    pub(crate) fn new(
+        number: u8,
+        mut port: P,
+        office: Office,
+        snapshot: Arc<Snapshot>,
+        rows: Arc<Rows>,
+    ) -> Self {
+        let desk = port.borrow();
         Self {
             number,
             port,
@@ -87,6 +97,7 @@ impl<P: Port> Worker<P> {
             ready: VecDeque::with_capacity(1_024),
             touched: Vec::with_capacity(256),
             used: Vec::with_capacity(256),
+            desk,
             ended: false,
         }
     }
@@ -115,13 +126,13 @@ impl<P: Port> Worker<P> {
         self.counters.turns += 1;
 
         self.take_orders();
-        self.take_deferred();
+        self.take_waiting();
         // What others hand over was read before what we read now, should a flow have just moved to our queue.
         self.take_parcels();
         for event in events.drain(..) {
             self.handle_event(event);
         }
-        self.take_ready();
+        self.take_waiting();
 
         self.flush_run();
         self.flush_joined();
@@ -130,10 +141,11 @@ impl<P: Port> Worker<P> {
         Ok(())
     }
 
-    /// Announces sleep and looks once more. `false`: there is work, do not wait.
+    /// Announces sleep and looks once more. `false`: there is work, do not wait. What could not leave in this turn
+    /// waits for a send buffer, and the port wakes us for that.
     fn fall_asleep(&self) -> bool {
         self.bell().on_sleep();
-        let idle = self.mail().is_empty() && self.ready.is_empty();
+        let idle = self.mail().is_empty();
         if !idle {
             self.bell().on_wake();
         }
@@ -144,16 +156,11 @@ impl<P: Port> Worker<P> {
         match event {
             Event::Packet { buf, vnet, span } => {
                 self.counters.reads += 1;
-                if self.deferred.is_empty() {
-                    self.packet(buf, vnet, span);
-                } else {
-                    self.deferred.push_back((buf, vnet, span));
-                }
+                self.packet(buf, vnet, span);
             }
             Event::Datagrams { buf, span, segment, from, local, tos, socket } => {
                 self.counters.receives += 1;
-                self.datagrams(span, &Arrival { segment, from, local, tos, socket });
-                self.used.push(buf);
+                self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket });
             }
             Event::Woken => {}
             Event::SendFailed { datagrams, .. } => self.counters.drop(Drop::SendFailed, u64::from(datagrams)),
@@ -167,19 +174,35 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// A packet from the TUN device; its buffer goes home when the packet is sealed, and waits when it cannot be.
+    /// A packet to send, behind those that wait already; its buffer goes home when the packet is sealed.
     fn packet(&mut self, buf: BufId, vnet: VnetHdr, span: Span) {
-        match self.transmit(vnet, span) {
+        let free = self.deferred.is_empty() && self.ready.is_empty();
+        match if free { self.transmit(vnet, span, 0) } else { Sealed::NoSlot { done: 0 } } {
             Sealed::Done => self.port.release(buf),
-            Sealed::NoSlot => self.deferred.push_back((buf, vnet, span)),
+            Sealed::NoSlot { done } => self.deferred.push_back(Deferred { buf, vnet, span, done }),
+        }
+    }
+
+    /// Datagrams stay where they are until what they carry has been written.
+    fn run_of_datagrams(&mut self, buf: BufId, span: Span, arrival: &Arrival) {
+        self.datagrams(span, arrival);
+        self.used.push(buf);
+    }
+
+    /// Sends what waits, oldest first: what waited for a session came before what waits for a send buffer.
+    fn take_waiting(&mut self) {
+        self.take_ready();
+        if self.ready.is_empty() {
+            self.take_deferred();
         }
     }
 
     fn take_deferred(&mut self) {
-        while let Some(&(buf, vnet, span)) = self.deferred.front() {
-            match self.transmit(vnet, span) {
-                Sealed::NoSlot => return,
-                Sealed::Done => {
+        while let Some(&Deferred { buf, vnet, span, done }) = self.deferred.front() {
+            match (self.transmit(vnet, span, done), self.deferred.front_mut()) {
+                (Sealed::NoSlot { done }, Some(first)) => return first.done = done,
+                (Sealed::NoSlot { .. }, None) => return,
+                (Sealed::Done, _) => {
                     self.deferred.pop_front();
                     self.port.release(buf);
                 }
@@ -195,8 +218,14 @@ impl<P: Port> Worker<P> {
 
     fn handle_order(&mut self, order: Order) {
         match order {
-            Order::Peer { id, peer } => self.peers.insert(id, peer, &self.office.pool),
-            Order::ForgetPeer { id } => self.peers.remove(id, &self.office.pool),
+            Order::Peer { id, peer } => {
+                let waited = self.peers.insert(id, peer, &self.office.pool);
+                self.counters.drop(Drop::GivenUp, waited);
+            }
+            Order::ForgetPeer { id } => {
+                let waited = self.peers.remove(id, &self.office.pool);
+                self.counters.drop(Drop::GivenUp, waited);
+            }
             Order::Endpoint { id, endpoint } => {
                 if let Some(peer) = self.peers.peer_mut(id) {
                     peer.endpoint = endpoint;
@@ -248,25 +277,50 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Sends what waited for a session, as far as buffers reach; the rest stays ready.
+    /// Sends what waited for a session, as far as send buffers reach; the rest stays ready.
     fn take_ready(&mut self) {
         while let Some(&id) = self.ready.front() {
             // Counted once: what finds the session ended again goes to the end of the queue.
             let waiting = self.peers.peer_mut(id).map_or(0, |peer| peer.staged.len());
             for _ in 0..waiting {
-                let Some((buf, room)) = self.port.borrow() else { return };
-                let Some(parcel) = self.peers.peer_mut(id).and_then(|peer| peer.staged.pop()) else {
-                    self.port.release(buf);
+                let Some(mut parcel) = self.peers.peer_mut(id).and_then(|peer| peer.staged.pop()) else {
                     break;
                 };
-                self.unpack(buf, room, parcel);
+                match (self.send_parcel(&parcel), self.peers.peer_mut(id)) {
+                    (Sealed::NoSlot { done }, Some(peer)) => {
+                        parcel.done = done;
+                        return peer.staged.push_front(parcel);
+                    }
+                    (Sealed::NoSlot { .. }, None) | (Sealed::Done, _) => self.office.pool.give(parcel),
+                }
             }
             self.ready.pop_front();
         }
     }
 
-    /// Copies a parcel into an empty receive buffer and handles it like an event of our own.
+    /// Sends a packet that waited for a session.
+    fn send_parcel(&mut self, parcel: &Parcel) -> Sealed {
+        let (Some((_, room)), Load::Packet { vnet }) = (self.desk, parcel.load) else {
+            return self.lost(Drop::QueueFull);
+        };
+        let span = self.lay_out(room, parcel);
+        self.transmit(vnet, span, parcel.done)
+    }
+
+    /// Copies a parcel into an empty receive buffer and handles it like one that was read here.
     fn unpack(&mut self, buf: BufId, room: Span, parcel: Box<Parcel>) {
+        let span = self.lay_out(room, &parcel);
+        let load = parcel.load;
+        self.office.pool.give(parcel);
+        match load {
+            Load::Packet { vnet } => self.packet(buf, vnet, span),
+            Load::Datagrams { segment, from, local, tos, socket } => {
+                self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket });
+            }
+        }
+    }
+
+    fn lay_out(&mut self, room: Span, parcel: &Parcel) -> Span {
         let bytes = parcel.bytes();
         let start = room.start as usize;
         let fits = bytes.len() <= room.len as usize;
@@ -274,16 +328,7 @@ impl<P: Port> Worker<P> {
             target.copy_from_slice(bytes);
         }
         // A parcel is no longer than a receive buffer, so the length fits.
-        let span = Span { start: room.start, len: if fits { bytes.len() as u32 } else { 0 } };
-        let load = parcel.load;
-        self.office.pool.give(parcel);
-        let event = match load {
-            Load::Packet { vnet } => Event::Packet { buf, vnet, span },
-            Load::Datagrams { segment, from, local, tos, socket } => {
-                Event::Datagrams { buf, span, segment, from, local, tos, socket }
-            }
-        };
-        self.handle_event(event);
+        Span { start: room.start, len: if fits { bytes.len() as u32 } else { 0 } }
     }
 
     /// Copies `span` into a parcel for the worker that owns the peer.
@@ -313,7 +358,9 @@ impl<P: Port> Worker<P> {
 
     fn flush_joined(&mut self) {
         let writes = &mut self.writes;
-        self.joiner.flush(self.port.region(), &mut |vnet, pieces: &[Span], packets| writes.push(vnet, pieces, packets));
+        self.joiner.flush(self.port.region(), &mut |vnet, pieces: &[Span], packets| {
+            writes.push(vnet, pieces, packets)
+        });
         self.queue_writes();
     }
 
@@ -384,13 +431,23 @@ pub(crate) struct Arrival {
     pub(crate) socket: u8,
 }
 
+/// A packet that was read, and waits for a send buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deferred {
+    buf: BufId,
+    vnet: VnetHdr,
+    span: Span,
+    /// Segments that have left already.
+    done: usize,
+}
+
 /// Whether a packet from the TUN device has been dealt with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sealed {
     /// Sealed, staged, handed over or dropped: its buffer is free.
     Done,
-    /// Every send buffer is in flight: try again when one came back.
-    NoSlot,
+    /// Every send buffer is in flight: try again from segment `done` on when one came back.
+    NoSlot { done: usize },
 }
 
 /// The bytes of a span, or nothing if it lies outside.
@@ -400,3 +457,6 @@ pub(crate) fn slice(region: &[u8], span: Span) -> Option<&[u8]> {
 
 /// Events of one turn that the vector has room for from the start.
 const EVENTS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,9 @@ impl Heads {
 
 impl<P: Port> Worker<P> {
     /// Read and route: finds the peer of a packet and takes it on, or hands it to the peer's owner.
-    pub(crate) fn transmit(&mut self, vnet: VnetHdr, span: Span) -> Sealed {
+    ///
+    /// `done` of its segments have left before, when send buffers ran short.
+    pub(crate) fn transmit(&mut self, vnet: VnetHdr, span: Span, done: usize) -> Sealed {
         let Some(header) = slice(self.port.region(), span).and_then(ip::peek) else {
             return self.lost(Drop::Malformed);
         };
@@ -77,16 +79,16 @@ impl<P: Port> Worker<P> {
             self.hand_over(owner, Load::Packet { vnet }, span, 1);
             return Sealed::Done;
         }
-        self.stage(id, vnet, span, header.tos)
+        self.stage(id, vnet, span, header.tos, done)
     }
 
-    fn lost(&mut self, how: Drop) -> Sealed {
+    pub(crate) fn lost(&mut self, how: Drop) -> Sealed {
         self.counters.drop(how, 1);
         Sealed::Done
     }
 
-    /// Stage: takes counters for every segment, or lets the packet wait for a session.
-    fn stage(&mut self, id: PeerId, vnet: VnetHdr, span: Span, tos: u8) -> Sealed {
+    /// Stage: takes counters for the segments that send buffers are free for, or lets the packet wait for a session.
+    fn stage(&mut self, id: PeerId, vnet: VnetHdr, span: Span, tos: u8, done: usize) -> Sealed {
         let shape = match slice(self.port.region(), span).map(|packet| Split::new(vnet, packet)) {
             Some(Ok(split)) => Shape::of(&split),
             Some(Err(_)) | None => return self.lost(Drop::Malformed),
@@ -99,20 +101,26 @@ impl<P: Port> Worker<P> {
             socket: path.socket,
             tos: outer_tos(&self.snapshot, tos),
         };
-        let usable = peer.current.as_mut().filter(|session| !session.is_expired(self.now));
-        if usable.is_none() {
-            return self.wait_for_session(id, vnet, span);
+        if peer.current.as_mut().is_none_or(|session| session.is_expired(self.now)) {
+            return self.wait_for_session(id, vnet, span, shape.count, done);
         }
-        let Some(mut slots) = self.reserve(&to, &shape) else { return Sealed::NoSlot };
-        let first = self.take_counters(id, shape.count);
-        let mut done = 0;
-        while let Some(first) = first.filter(|_| done < shape.count) {
-            done += self.seal_some(id, vnet, span, &to, &shape, first, done, &mut slots);
+        let (mut slots, end) = self.reserve(&to, &shape, done);
+        if end == done {
+            return Sealed::NoSlot { done };
+        }
+        let Some(first) = self.take_counters(id, end - done) else {
+            slots.into_iter().for_each(|slot| self.port.cancel(slot));
+            return self.wait_for_session(id, vnet, span, shape.count, done);
+        };
+        let portion = Portion { id, vnet, span, to, shape, first, begin: done, end };
+        let mut sealed = done;
+        while sealed < end {
+            sealed += self.seal_some(&portion, sealed, &mut slots);
         }
         for slot in slots {
             self.port.cancel(slot);
         }
-        if first.is_none() { self.wait_for_session(id, vnet, span) } else { Sealed::Done }
+        if end == shape.count { Sealed::Done } else { Sealed::NoSlot { done: end } }
     }
 
     /// Takes a range of `count` counters from the peer's session and does what sending asks for.
@@ -133,63 +141,62 @@ impl<P: Port> Worker<P> {
         Some(first)
     }
 
-    /// Send buffers for all of a packet's segments beyond what the open run takes. `None`: too few are free.
-    fn reserve(&mut self, to: &Destination, shape: &Shape) -> Option<ArrayVec<SlotId, SLOTS_MAX>> {
+    /// Send buffers for a packet's segments from `done` on, beyond what the open run takes, and where they end: a
+    /// packet may have more segments than all buffers hold.
+    fn reserve(
+        &mut self,
+        to: &Destination,
+        shape: &Shape,
+        done: usize,
+    ) -> (ArrayVec<SlotId, SLOTS_MAX>, usize) {
         let mut room = self.run;
         let mut slots = ArrayVec::new();
+        let mut end = done;
         let segments_max = self.port.max_segments();
         let mtu = self.snapshot.mtu;
-        for i in 0..shape.count {
-            let sealed = shape.sealed_len(i, mtu);
+        while end < shape.count {
+            let sealed = shape.sealed_len(end, mtu);
             if !room.is_some_and(|run| run.takes(to, sealed, segments_max)) {
-                let slot = (!slots.is_full()).then(|| self.port.slot()).flatten();
-                let Some(slot) = slot else {
-                    slots.into_iter().for_each(|slot| self.port.cancel(slot));
-                    return None;
-                };
+                let Some(slot) = (!slots.is_full()).then(|| self.port.slot()).flatten() else { break };
                 slots.push(slot);
                 room = Some(Run::new(slot, *to, sealed));
             }
             if let Some(run) = &mut room {
                 run.add(sealed);
             }
+            end += 1;
         }
         slots.reverse();
-        Some(slots)
+        (slots, end)
     }
 
     /// Seals as many segments as one send takes, from segment `done` on; says how many.
-    #[expect(clippy::too_many_arguments, reason = "one call, and a struct for it would only rename the arguments")]
     fn seal_some(
         &mut self,
-        id: PeerId,
-        vnet: VnetHdr,
-        span: Span,
-        to: &Destination,
-        shape: &Shape,
-        first: u64,
+        portion: &Portion,
         done: usize,
         slots: &mut ArrayVec<SlotId, SLOTS_MAX>,
     ) -> usize {
+        let Portion { id, vnet, span, to, shape, first, begin, end } = portion;
         let (mtu, segments_max) = (self.snapshot.mtu, self.port.max_segments());
         let sealed = shape.sealed_len(done, mtu);
         if !self.run.is_some_and(|run| run.takes(to, sealed, segments_max)) {
             self.flush_run();
             // reserve() counted in the same way, so a slot is there; without one the rest is lost, not the batch.
-            let Some(slot) = slots.pop() else { return self.lose_rest(shape.count - done) };
+            let Some(slot) = slots.pop() else { return self.lose_rest(end - done) };
             self.run = Some(Run::new(slot, *to, sealed));
         }
-        let Some(run) = &mut self.run else { return self.lose_rest(shape.count - done) };
-        let Some(peer) = self.peers.peer_mut(id) else { return self.lose_rest(shape.count - done) };
-        let Some(session) = peer.current.as_deref() else { return shape.count - done };
+        let Some(run) = &mut self.run else { return self.lose_rest(end - done) };
+        let Some(peer) = self.peers.peer_mut(*id) else { return self.lose_rest(end - done) };
+        let Some(session) = peer.current.as_deref() else { return self.lose_rest(end - done) };
         let (region, out) = self.port.parts(run.slot);
-        let Some(Ok(split)) = slice(region, span).map(|packet| Split::new(vnet, packet)) else {
-            return shape.count - done;
+        let Some(Ok(split)) = slice(region, *span).map(|packet| Split::new(*vnet, packet)) else {
+            return self.lose_rest(end - done);
         };
         let (_, mut room) = out.split_at_mut(run.len.min(SLOT_LEN));
         let mut jobs = ArrayVec::<Seal<'_>, SEGMENTS_MAX>::new();
         let mut bytes = 0;
-        for (i, head) in (done..shape.count).zip(&mut self.heads.0) {
+        for (i, head) in (done..*end).zip(&mut self.heads.0) {
             let sealed = shape.sealed_len(i, mtu);
             if jobs.is_full() || !run.takes(to, sealed, segments_max) {
                 break;
@@ -197,9 +204,15 @@ impl<P: Port> Worker<P> {
             let (message, rest) = std::mem::take(&mut room).split_at_mut(sealed);
             room = rest;
             let (head_len, body) = split.emit(i, head);
-            let counter = first + i as u64;
+            let counter = first + (i - begin) as u64;
             let text = start_message(session, counter, message);
-            jobs.push(Seal { key: session.send_key(), counter, head: head.get(..head_len).unwrap_or_default(), body, out: text });
+            jobs.push(Seal {
+                key: session.send_key(),
+                counter,
+                head: head.get(..head_len).unwrap_or_default(),
+                body,
+                out: text,
+            });
             run.add(sealed);
             bytes += sealed;
         }
@@ -210,7 +223,7 @@ impl<P: Port> Worker<P> {
         peer.tx_packets += sealed as u64;
         self.counters.tx_packets += sealed as u64;
         self.counters.tx_bytes += (bytes - sealed * DATA_OVERHEAD) as u64;
-        self.touched_now(id);
+        self.touched_now(*id);
         sealed
     }
 
@@ -219,26 +232,32 @@ impl<P: Port> Worker<P> {
         segments
     }
 
-    /// Lets a packet wait for a session and asks for one.
-    fn wait_for_session(&mut self, id: PeerId, vnet: VnetHdr, span: Span) -> Sealed {
-        let parcel = self.office.pool.take();
-        let bytes = slice(self.port.region(), span);
-        let lost = match (parcel, bytes, self.peers.peer_mut(id)) {
-            (Some(mut parcel), Some(bytes), Some(peer)) => {
-                if parcel.fill(Load::Packet { vnet }, bytes) {
-                    peer.staged.push(parcel, STAGED_MAX)
-                } else {
-                    Some(parcel)
-                }
+    /// Lets a packet wait for a session and asks for one. The rest of a packet that has partly left does not wait:
+    /// it would leave as a whole once more.
+    fn wait_for_session(
+        &mut self,
+        id: PeerId,
+        vnet: VnetHdr,
+        span: Span,
+        count: usize,
+        done: usize,
+    ) -> Sealed {
+        self.ask_for_session(id);
+        if done > 0 {
+            self.counters.drop(Drop::Expired, count.saturating_sub(done) as u64);
+            return Sealed::Done;
+        }
+        let Some(mut parcel) = self.office.pool.take() else { return self.lost(Drop::QueueFull) };
+        let lost = match (slice(self.port.region(), span), self.peers.peer_mut(id)) {
+            (Some(bytes), Some(peer)) if parcel.fill(Load::Packet { vnet }, bytes) => {
+                peer.staged.push(parcel, STAGED_MAX)
             }
-            (None, _, _) => return self.lost(Drop::QueueFull),
-            (parcel, _, _) => parcel,
+            (_, _) => Some(parcel),
         };
         if let Some(parcel) = lost {
             self.office.pool.give(parcel);
             self.counters.drop(Drop::QueueFull, 1);
         }
-        self.ask_for_session(id);
         Sealed::Done
     }
 
@@ -305,6 +324,18 @@ impl<P: Port> Worker<P> {
     }
 }
 
+/// Consecutive segments of one packet, from `begin` to before `end`, that have counters from `first` on.
+struct Portion {
+    id: PeerId,
+    vnet: VnetHdr,
+    span: Span,
+    to: Destination,
+    shape: Shape,
+    first: u64,
+    begin: usize,
+    end: usize,
+}
+
 /// How many segments a packet has and how long they are.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
@@ -357,7 +388,7 @@ fn outer_tos(snapshot: &Snapshot, inner: u8) -> u8 {
 const SEND_LEN_MAX: usize = 65_535 - 40 - 8;
 /// `UDP_MAX_SEGMENTS` of the kernel.
 const SEGMENTS_MAX: usize = 64;
-/// Send buffers that one packet may need: a super-packet of the smallest segments a sane stack makes.
+/// Send buffers that are filled from one packet at a time; one with more segments leaves in portions.
 const SLOTS_MAX: usize = 16;
 /// A tenth of a second: far below the handshake's own retry, far above the rate of packets.
 const ASK_AGAIN_NANOS: u64 = 100_000_000;

@@ -55,6 +55,17 @@ pub(crate) fn cut(vnet: VnetHdr, packet: &[u8]) -> Vec<Vec<u8>> {
     (0..split.count()).map(one).collect()
 }
 
+/// That exactly these packets arrived, in this order; a failure names them by their places instead of their bytes.
+#[track_caller]
+pub(crate) fn assert_same(arrived: &[Vec<u8>], sent: &[Vec<u8>], case: impl std::fmt::Display) {
+    if arrived == sent {
+        return;
+    }
+    let place = |packet: &Vec<u8>| sent.iter().position(|one| one == packet);
+    let places: Vec<_> = arrived.iter().map(place).collect();
+    panic!("{case}: {} sent, and these arrived: {places:?}", sent.len());
+}
+
 /// Bytes without a pattern; the same for the same seed.
 pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);

@@ -60,7 +60,11 @@ fn sessions_take_turns_and_only_the_device_ends_them() {
         }
         assert_eq!(places(&mut peers), expected, "after step {number}");
         let live: Vec<u32> = expected.iter().copied().filter(|index| *index != 0).collect();
-        assert_eq!(peers.indices(), live.len(), "after step {number}: an index for each session and no other");
+        assert_eq!(
+            peers.indices(),
+            live.len(),
+            "after step {number}: an index for each session and no other"
+        );
         assert!(live.iter().all(|index| peers.by_index(*index) == Some(ID)), "after step {number}");
     }
 }
@@ -79,7 +83,7 @@ fn a_removed_peer_leaves_no_index_and_no_parcel() {
     assert!(peers.install(ID, session(1), Place::Current));
     let parcel = pool.take().expect("a parcel");
     assert!(peers.peer_mut(ID).expect("the peer").staged.push(parcel, 8).is_none());
-    peers.remove(ID, &pool);
+    assert_eq!(peers.remove(ID, &pool), 1, "it waited");
     assert_eq!((peers.indices(), pool.len()), (0, 2));
     assert!(peers.peer_mut(ID).is_none());
 }

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use ringmesh_io::{Limits, VnetHdr};
+use ringmesh_io::Limits;
 use ringmesh_tunnel::{
     device::Place,
     limits::{REJECT_AFTER_MESSAGES, REJECT_AFTER_TIME, REKEY_ON_RECEIVE_AFTER},
@@ -24,7 +24,12 @@ fn letter(bytes: &[u8]) -> Letter {
 
 /// What a datagram, made by `make` and arriving from where the peer is, moves.
 #[track_caller]
-fn check(name: &str, tos: u8, make: impl FnOnce(&mut Solo) -> Vec<Vec<u8>>, expected: &[(&str, u64)]) -> Solo {
+fn check(
+    name: &str,
+    tos: u8,
+    make: impl FnOnce(&mut Solo) -> Vec<Vec<u8>>,
+    expected: &[(&str, u64)],
+) -> Solo {
     let mut solo = Solo::joined(Limits::default());
     let datagrams = make(&mut solo);
     let before = solo.node.counters();
@@ -42,7 +47,9 @@ fn every_length_arrives_as_it_was_without_its_padding() {
         for len in 1..=1420 {
             let packet = packets::plain(src, dst, len, len as u64);
             let mut padded = packet.clone();
-            padded.resize(len.next_multiple_of(16).min(1420), 0);
+            if len >= least {
+                padded.resize(len.next_multiple_of(16).min(1420), 0);
+            }
             let datagram = solo.far.seal(&padded);
             let before = solo.node.counters();
             solo.arrive(RIGHT, 0, &[datagram]);
@@ -51,7 +58,11 @@ fn every_length_arrives_as_it_was_without_its_padding() {
                 assert_eq!(moved, [("receives", 1), ("malformed", 1)], "{len} bytes from {src}");
                 assert!(solo.node.take_written().is_empty());
             } else {
-                assert_eq!(moved, [("rx_packets", 1), ("writes", 1), ("receives", 1)], "{len} bytes from {src}");
+                assert_eq!(
+                    moved,
+                    [("rx_packets", 1), ("writes", 1), ("receives", 1)],
+                    "{len} bytes from {src}"
+                );
                 assert_eq!(solo.node.take_packets(), [packet], "{len} bytes from {src}");
             }
         }
@@ -65,7 +76,12 @@ fn each_end_is_counted_once_and_nothing_else_moves() {
         ("an empty datagram", 0, |_| vec![vec![]], &[("malformed", 1)]),
         ("what is no WireGuard", 0, |_| vec![vec![0x55; 20]], &[("punted", 1)]),
         ("a data message without room for a tag", 0, |_| vec![vec![4, 0, 0, 0, 0]], &[("punted", 1)]),
-        ("longer than anything that control wants", 0, |_| vec![vec![0x55; LETTER_LEN + 1]], &[("malformed", 1)]),
+        (
+            "longer than anything that control wants",
+            0,
+            |_| vec![vec![0x55; LETTER_LEN + 1]],
+            &[("malformed", 1)],
+        ),
         ("an initiation is for the slow thread", 0, |_| vec![initiation()], &[]),
         (
             "the slow thread has enough to do",
@@ -140,7 +156,7 @@ fn edited(solo: &mut Solo, at: usize, by: u8) -> Vec<Vec<u8>> {
 
 #[test]
 fn letters_reach_their_reader_as_they_came() {
-    let solo = check("both", 0, |_| vec![initiation(), vec![0x55; 20]], &[("receives", 2), ("punted", 1)]);
+    let solo = check("both", 0, |_| vec![initiation(), vec![0x55; 20]], &[("receives", 1), ("punted", 1)]);
     let slow = &solo.node.office.slow;
     let way = solo.node.way(0, RIGHT);
     for (queue, bytes) in [(&slow.handshakes, initiation()), (&slow.punts, vec![0x55; 20])] {
@@ -153,7 +169,8 @@ fn letters_reach_their_reader_as_they_came() {
 #[test]
 fn a_counter_is_admitted_once_in_whatever_order() {
     let mut solo = Solo::joined(Limits::default());
-    let datagrams: Vec<_> = (0..8).map(|seed| solo.far.seal(&packets::plain(IN4[0], IN4[1], 64, seed))).collect();
+    let datagrams: Vec<_> =
+        (0..8).map(|seed| solo.far.seal(&packets::plain(IN4[0], IN4[1], 64, seed))).collect();
     let script = [(3, true), (3, false), (0, true), (1, true), (0, false), (7, true), (3, false), (2, true)];
     for (step, (number, fresh)) in script.into_iter().enumerate() {
         let before = solo.node.counters();
@@ -235,7 +252,8 @@ fn a_run_of_good_and_bad_datagrams_loses_only_the_bad_ones() {
         ("punted", 1),
     ];
     assert_eq!(moved(&before, &solo.node.counters()), expected);
-    assert_eq!(solo.node.take_packets(), [0, 3, 4, 5].map(|number: usize| texts[number].clone()));
+    let good = [0, 3, 4, 5].map(|number: usize| texts[number].clone());
+    packets::assert_same(&solo.node.take_packets(), &good, "the good ones");
 }
 
 #[test]
@@ -245,7 +263,7 @@ fn a_run_longer_than_one_batch_arrives_whole_and_in_order() {
     let run: Vec<_> = texts.iter().map(|text| solo.far.seal(text)).collect();
     solo.arrive(RIGHT, 0, &run);
     solo.settle();
-    assert_eq!(solo.node.take_packets(), texts);
+    packets::assert_same(&solo.node.take_packets(), &texts, "200 in a row");
 }
 
 #[test]
@@ -307,7 +325,9 @@ fn only_authentic_packets_move_the_endpoint_and_each_move_is_noted_once() {
             .node
             .take_notes()
             .into_iter()
-            .filter_map(|note| if let Note::Roamed { id, endpoint } = note { Some((id, endpoint)) } else { None })
+            .filter_map(
+                |note| if let Note::Roamed { id, endpoint } = note { Some((id, endpoint)) } else { None },
+            )
             .collect();
         let expected: &[_] = if moves && at != new { &[(PEER, new)] } else { &[] };
         assert_eq!(notes, expected, "step {step}: {sent:?}");
@@ -392,17 +412,24 @@ fn the_first_packet_confirms_a_session_and_lets_the_waiting_leave() {
     let peer = solo.worker().peers.peer_mut(PEER).expect("the peer");
     assert!(peer.next.is_none() && peer.current.is_some());
     let left: Vec<_> = solo.far.receive().iter().map(|datagram| solo.far.open(&datagram.bytes)).collect();
-    assert_eq!(left, waiting, "in the order in which they came");
+    packets::assert_same(&left, &waiting, "in the order in which they came");
 }
 
 #[test]
 fn what_is_received_late_in_a_session_asks_for_the_next_one() {
-    for (age, asks) in [(REKEY_ON_RECEIVE_AFTER - std::time::Duration::from_secs(5), false), (REKEY_ON_RECEIVE_AFTER, true)] {
+    for (age, asks) in
+        [(REKEY_ON_RECEIVE_AFTER - std::time::Duration::from_secs(5), false), (REKEY_ON_RECEIVE_AFTER, true)]
+    {
         let mut solo = Solo::new(Limits::default());
         solo.install_born(Place::Current, born_before(age));
         let datagrams: Vec<_> = (0..3).map(|_| solo.far.seal(&inner(64))).collect();
         solo.arrive(RIGHT, 0, &datagrams);
-        let asked = solo.node.take_notes().iter().filter(|note| matches!(note, Note::WantSession { id: PEER })).count();
+        let asked = solo
+            .node
+            .take_notes()
+            .iter()
+            .filter(|note| matches!(note, Note::WantSession { id: PEER }))
+            .count();
         assert_eq!(asked, usize::from(asks), "at {age:?}");
     }
 }
@@ -438,11 +465,13 @@ fn a_packet_that_the_tun_device_refuses_is_counted() {
 #[test]
 fn joined_segments_are_written_once() {
     let mut solo = Solo::joined(Limits::default());
-    let texts: Vec<_> = (0..10).map(|seed| packets::udp(IN4[0], IN4[1], 99, &packets::noise(800, seed))).collect();
+    // In IPv4 joining numbers the packets anew.
+    let texts: Vec<_> =
+        (0..10).map(|seed| packets::udp(IN6[0], IN6[1], 99, &packets::noise(800, seed))).collect();
     let run: Vec<_> = texts.iter().map(|text| solo.far.seal(text)).collect();
     solo.arrive(RIGHT, 0, &run);
     let written = solo.node.take_written();
     assert_eq!(written.iter().map(|one| one.packets).collect::<Vec<_>>(), [10]);
-    let VnetHdr { gso_size, .. } = written[0].vnet;
-    assert_eq!((gso_size, packets::cut(written[0].vnet, &written[0].bytes)), (800, texts));
+    assert_eq!(written[0].vnet.gso_size, 800);
+    packets::assert_same(&packets::cut(written[0].vnet, &written[0].bytes), &texts, "cut again");
 }

@@ -92,7 +92,7 @@ fn equal_sizes_share_a_send_and_order_is_kept() {
         let count = sizes.len() as u64;
         let expected = [("tx_packets", count), ("reads", count), ("sends", *sends)];
         assert_eq!(moved(&before, &solo.node.counters()), expected, "{sizes:?}");
-        assert_eq!(trimmed(&mut solo), sent, "{sizes:?}");
+        packets::assert_same(&trimmed(&mut solo), &sent, format!("{sizes:?}"));
     }
 }
 
@@ -106,7 +106,7 @@ fn another_destination_or_class_begins_another_send() {
     let before = solo.node.counters();
     solo.node.turn();
     assert_eq!(moved(&before, &solo.node.counters()), [("tx_packets", 5), ("reads", 5), ("sends", 3)]);
-    assert_eq!(trimmed(&mut solo), sent);
+    packets::assert_same(&trimmed(&mut solo), &sent, "three sends");
 }
 
 #[test]
@@ -130,8 +130,10 @@ fn ecn_goes_outside_and_dscp_only_when_wanted() {
 
 #[test]
 fn a_super_packet_leaves_as_the_segments_that_it_is() {
-    let tcp = |[src, dst]: [&str; 2], len, size| packets::tcp_super(src, dst, 1_000, &packets::noise(len, 1), size);
-    let udp = |[src, dst]: [&str; 2], len, size| packets::udp_super(src, dst, 7, &packets::noise(len, 1), size);
+    let tcp =
+        |[src, dst]: [&str; 2], len, size| packets::tcp_super(src, dst, 1_000, &packets::noise(len, 1), size);
+    let udp =
+        |[src, dst]: [&str; 2], len, size| packets::udp_super(src, dst, 7, &packets::noise(len, 1), size);
     let cases = [
         tcp(OUT4, 1_380 * 3, 1_380),
         tcp(OUT4, 1_380 * 3 + 1, 1_380),
@@ -150,7 +152,7 @@ fn a_super_packet_leaves_as_the_segments_that_it_is() {
         solo.node.turn();
         let moved = moved(&before, &solo.node.counters());
         assert_eq!(moved[..2], [("tx_packets", segments.len() as u64), ("reads", 1)]);
-        assert_eq!(trimmed(&mut solo), segments);
+        packets::assert_same(&trimmed(&mut solo), &segments, "one super-packet");
     }
 }
 
@@ -170,7 +172,7 @@ fn a_super_packet_of_more_segments_than_all_sends_hold_leaves_whole() {
             arrived.extend(trimmed(&mut solo));
         }
         assert_eq!(arrived.pop().as_ref(), Some(&after), "{slots} slots");
-        assert_eq!(arrived, segments, "{slots} slots");
+        packets::assert_same(&arrived, &segments, format!("{slots} slots"));
     }
 }
 
@@ -250,7 +252,8 @@ fn each_end_is_counted_once_and_nothing_else_moves() {
         solo.node.turn();
         solo.node.turn();
         let moved = moved(&before, &solo.node.counters());
-        let ends: Vec<_> = moved.into_iter().filter(|(name, _)| !["tx_packets", "sends"].contains(name)).collect();
+        let ends: Vec<_> =
+            moved.into_iter().filter(|(name, _)| !["tx_packets", "sends"].contains(name)).collect();
         assert_eq!(ends, [&[("reads", 1)], *expected].concat(), "{name}");
         assert!(solo.far.receive().is_empty(), "{name}");
     }
@@ -271,7 +274,7 @@ fn packets_wait_for_a_session_and_leave_before_what_comes_later() {
     sent[15..].iter().for_each(|packet| solo.node.feed(0, VnetHdr::NONE, packet));
     solo.install(Place::Current);
     solo.settle();
-    assert_eq!(trimmed(&mut solo), sent);
+    packets::assert_same(&trimmed(&mut solo), &sent, "before and after the session");
     assert_eq!(solo.node.office.pool.len(), 512, "every parcel went home");
 }
 
@@ -287,7 +290,7 @@ fn waiting_packets_keep_their_place_while_send_buffers_are_short() {
             solo.send(packet);
         }
         solo.settle();
-        assert_eq!(trimmed(&mut solo), sent, "{slots} slots");
+        packets::assert_same(&trimmed(&mut solo), &sent, format!("{slots} slots"));
         assert_eq!(solo.node.counters().drops, [0; Drop::COUNT]);
     }
 }
@@ -303,7 +306,7 @@ fn the_oldest_makes_room_when_too_many_wait() {
     assert_eq!(solo.node.office.pool.len(), 512 - STAGED_MAX);
     solo.install(Place::Current);
     solo.settle();
-    assert_eq!(trimmed(&mut solo), sent[5..]);
+    packets::assert_same(&trimmed(&mut solo), &sent[5..], "the newest");
     assert_eq!(solo.node.office.pool.len(), 512);
 }
 
