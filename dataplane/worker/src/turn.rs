@@ -80,6 +80,7 @@ impl<P: Port> Worker<P> {
         rows: Arc<Rows>,
     ) -> Self {
         let desk = port.borrow();
+        let joiner = Joiner::new(port.features().tun_uso);
         Self {
             number,
             port,
@@ -91,7 +92,7 @@ impl<P: Port> Worker<P> {
             rows,
             run: None,
             heads: Heads::new(),
-            joiner: Joiner::new(true),
+            joiner,
             writes: Writes { pieces: Vec::with_capacity(4_096), ends: Vec::with_capacity(1_024) },
             deferred: VecDeque::with_capacity(256),
             ready: VecDeque::with_capacity(1_024),
@@ -168,6 +169,7 @@ impl<P: Port> Worker<P> {
             Event::Malformed { deliveries } => self.counters.drop(Drop::Malformed, u64::from(deliveries)),
             Event::Fallback(what) => {
                 self.counters.fallbacks += 1;
+                self.joiner.set_udp(self.port.features().tun_uso);
                 self.note(Note::Fallback { worker: self.number, what });
             }
             Event::Gone => self.ended = true,

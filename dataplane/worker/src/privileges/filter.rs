@@ -12,7 +12,7 @@
 
 use super::PrivilegeError;
 use libc::c_long;
-use seccompiler::SeccompCmpArgLen::{Dword, Qword};
+use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule};
 use std::collections::BTreeMap;
@@ -99,10 +99,10 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
     ])
 }
 
-/// One rule for each value that an argument may have.
+/// One rule for each value that an argument may have. All of them are 32 bits wide, and the kernel reads no more.
 fn one_of(argument: u8, values: &[i64]) -> Result<Vec<SeccompRule>, BackendError> {
     let rule = |&value: &i64| {
-        SeccompCondition::new(argument, Qword, Eq, value.cast_unsigned())
+        SeccompCondition::new(argument, Dword, Eq, value.cast_unsigned())
             .and_then(|condition| SeccompRule::new(vec![condition]))
     };
     values.iter().map(rule).collect()
