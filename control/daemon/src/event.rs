@@ -20,7 +20,7 @@ pub(crate) enum Event {
     /// There is something in the rings.
     Bell,
     /// The data plane said something over its socket, or closed it.
-    Message(Result<FromPlane, LinkError>),
+    Message(Result<Box<FromPlane>, LinkError>),
     /// The data plane's process has ended.
     PlaneEnded,
     /// The kernel told about our link.

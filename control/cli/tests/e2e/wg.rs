@@ -197,3 +197,26 @@ fn wg_quick_brings_it_up_and_down() {
     wait_for("it ends", || (!PathBuf::from(format!("/run/ringmesh/{name}.lock")).exists()).then_some(()));
     std::fs::remove_dir_all(directory).expect("it is there");
 }
+
+#[test]
+fn stun_is_answered_on_the_tunnels_port_when_asked_for() {
+    // Header with a transaction number of twelve times 7 (RFC 8489, section 5).
+    const REQUEST: &str = "\\x00\\x01\\x00\\x00\\x21\\x12\\xa4\\x42\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07";
+    let ask = |tunnel: &Tunnel| {
+        let port = must(&format!("wg show {} listen-port", tunnel.name));
+        // bash alone can speak UDP; the answer is 32 bytes: header and XOR-MAPPED-ADDRESS.
+        let script = format!(
+            "exec 3<>/dev/udp/127.0.0.1/{port}; printf '{REQUEST}' >&3; timeout 2 head -c 32 <&3 | od -An -v -tx1 | tr -d ' \\n'"
+        );
+        let inside = ["netns", "exec", &tunnel.net.0, "bash", "-c", &script];
+        text(&std::process::Command::new("ip").args(inside).output().expect("bash").stdout)
+    };
+    let tunnel = Tunnel::start("--stun");
+    let answer = ask(&tunnel);
+    // Success, 12 bytes, cookie, the same transaction; then type, length, family; the address is 127.0.0.1 under the cookie.
+    assert!(answer.starts_with(&format!("0101000c2112a442{}002000080001", "07".repeat(12))), "{answer}");
+    assert!(answer.ends_with("5e12a443"), "{answer}");
+    assert_eq!(tunnel.status()["control"]["injected"], 1);
+    let silent = Tunnel::start("");
+    assert_eq!(ask(&silent), "");
+}

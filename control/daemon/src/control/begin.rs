@@ -75,7 +75,10 @@ async fn begin(options: Options) -> Result<Control, Problem> {
 async fn adopt(options: &Options) -> Result<Option<Base>, Problem> {
     let path = options.name.plane_socket();
     let attached = attach(&path, options.daemon).await.map_err(|error| {
-        Problem::Plane(format!("one is running already and attaching to it failed: {error}"))
+        Problem::Plane(format!(
+            "one is running already and does not let itself be taken over ({error}); `ip link delete {}` ends it",
+            options.name
+        ))
     })?;
     let Some(Attached { plane, kit, state }) = attached else { return Ok(None) };
     if options.workers.is_some_and(|wanted| wanted != kit.workers()) {

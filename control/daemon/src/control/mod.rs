@@ -178,6 +178,8 @@ impl Control {
         self.link.mtu = mtu;
         self.link.up = up;
         if mtu != 0 {
+            // Only the last one counts.
+            self.todo.retain(|todo| !matches!(todo, Todo::Mtu(_)));
             self.todo.push_back(Todo::Mtu(mtu));
         }
     }
@@ -186,7 +188,7 @@ impl Control {
         match self.kit.tun.fate() {
             Fate::Deleted => Some("its link was deleted"),
             Fate::Alive { name } => {
-                self.link.moved = true;
+                self.link.moved = !self.kit.tun.is_here().unwrap_or(false);
                 tracing::info!(%name, "the link was moved to another network namespace");
                 self.follow(name);
                 None

@@ -9,6 +9,7 @@ use crate::link::{Done, start};
 use crate::os::clock::boottime;
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
+use crate::uapi::errno::Errno;
 
 impl Control {
     /// Reads the rings, a bounded stretch at a time so that other events get their turn.
@@ -99,6 +100,9 @@ impl Control {
             }
             Err(problem) => {
                 tracing::error!(%problem, "starting the data plane again");
+                // Nobody should wait for a data plane of which it is unknown whether it ever comes.
+                self.jobs.abandon(Errno::IO);
+                self.astray = true;
                 self.start_at = boottime() + self.backoff.after(Duration::ZERO);
             }
         }

@@ -1,7 +1,7 @@
 //! What `wg` asks and wants, on the loop's state.
 
-use ringmesh_abi::{Command, PeerStats};
-use ringmesh_wire::keys::{PresharedKey, PrivateKey, PublicKey};
+use ringmesh_abi::{Command, PeerStats, Secret};
+use ringmesh_wire::keys::PublicKey;
 use zeroize::Zeroizing;
 
 use super::Control;
@@ -15,18 +15,11 @@ use crate::uapi::print::{Device, Peer, print};
 impl Control {
     /// The answer to `get=1`: the acknowledged state with what the rows report.
     pub(super) fn print(&self) -> Zeroizing<String> {
-        let private_key = self.acked.device.private_key.as_ref().map(|key| PrivateKey::new(*key.expose()));
-        let preshared_keys: Vec<_> = self
-            .acked
-            .peers
-            .iter()
-            .map(|(_, peer)| PresharedKey::new(*peer.preshared_key.expose()))
-            .collect();
-        let peers = self.acked.peers.iter().zip(&preshared_keys).map(|((slot, peer), preshared_key)| {
+        let peers = self.acked.peers.iter().map(|(slot, peer)| {
             let now = self.now(slot, peer.public_key);
             Peer {
                 public_key: peer.public_key,
-                preshared_key: Some(preshared_key),
+                preshared_key: peer.preshared_key.expose(),
                 endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints[0])),
                 last_handshake: (now.state.last_handshake_secs, now.state.last_handshake_nanos),
                 rx_bytes: now.rx_bytes,
@@ -36,7 +29,7 @@ impl Control {
             }
         });
         print(&Device {
-            private_key: private_key.as_ref(),
+            private_key: self.acked.device.private_key.as_ref().map(Secret::expose),
             listen_port: self.kit.sockets.port(),
             fwmark: self.kit.sockets.fwmark(),
             peers: peers.collect(),

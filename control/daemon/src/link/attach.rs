@@ -3,14 +3,17 @@
 //! It has everything: the fds, the peers and their keys. It says so, gets fresh memory, and tells its state as the commands
 //! that would make it.
 
-use std::io::{ErrorKind, IoSliceMut};
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use ringmesh_abi::message::HelloFds;
 use ringmesh_abi::{Bell, ControlSide, FromPlane, Link, LinkError, Listener, PEERS_MAX, Refused, ToPlane};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, sockopt};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix, SocketFlags,
+    SocketType, sockopt,
+};
 use rustix::process::Pid;
 
 use super::{ANSWER_PATIENCE, Kit, Plane, Process, hear_soon};
@@ -33,15 +36,14 @@ pub(crate) struct Attached {
 
 /// Attaches to the data plane behind `path`. `None`: none runs, or it was of another version and has been ended.
 pub(crate) async fn attach(path: &Path, quiet: bool) -> Result<Option<Attached>, LinkError> {
-    let link = match Link::connect(path) {
+    let link = match connect(path) {
         Ok(link) => link,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
         Err(error) => return Err(error.into()),
     };
-    sockopt::set_socket_passcred(link.as_fd(), true)?;
-    // Only what is sent from here on is attested, so the data plane speaks when it is asked.
+    // The data plane greets when it is asked: not before its greeting can be attested, and not whoever only connects.
     link.send(&ToPlane::Dump, &[])?;
     let link = watched(link)?;
     let pid = sender(&link).await?;
@@ -57,6 +59,15 @@ pub(crate) async fn attach(path: &Path, quiet: bool) -> Result<Option<Attached>,
         Err(error) => return Err(error),
     };
     take_over(link, process, (hello, fds), quiet).await.map(Some)
+}
+
+/// Connects, with every message attested from the first one on.
+fn connect(path: &Path) -> io::Result<Link> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_passcred(&socket, true)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(Link::from(socket))
 }
 
 async fn take_over(
@@ -92,7 +103,8 @@ async fn hear_state(link: &Watched<Link>) -> Result<State, LinkError> {
             (FromPlane::End, _) => return Ok(state),
             // Sockets beyond the first set are the data plane's to keep.
             (FromPlane::Sockets { .. }, _) => {}
-            (FromPlane::Ready | FromPlane::Failed { .. } | FromPlane::Hello { .. }, _) => {
+            (FromPlane::Failed { text }, _) => return Err(io::Error::other(text).into()),
+            (FromPlane::Ready | FromPlane::Hello { .. }, _) => {
                 return Err(nonsense("state"));
             }
         }

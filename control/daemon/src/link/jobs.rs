@@ -36,7 +36,7 @@ pub(crate) struct Jobs {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Done {
     /// This holds now.
-    Holds(Command),
+    Holds(Box<Command>),
     /// The rebuild sent it again; the state has it already.
     Again,
     /// The data plane refused a command of the job, whose rest is dropped.
@@ -83,6 +83,14 @@ impl Jobs {
         self.flying.len() > before
     }
 
+    /// Gives up on the job, because there is no data plane to do it.
+    pub(crate) fn abandon(&mut self, errno: Errno) {
+        if let Some(job) = &mut self.job {
+            job.waiting.clear();
+            job.fail(errno);
+        }
+    }
+
     fn next(&self) -> Option<(bool, &Command)> {
         match self.rebuild.front() {
             Some(command) => Some((true, command)),
@@ -102,7 +110,7 @@ impl Jobs {
         let Some((_, of_rebuild, command)) = self.flying.remove(at) else { return Done::Unknown };
         match completion.status {
             Status::Ok if of_rebuild => Done::Again,
-            Status::Ok => Done::Holds(command),
+            Status::Ok => Done::Holds(Box::new(command)),
             Status::Refused(reason) => {
                 if let (false, Some(job)) = (of_rebuild, &mut self.job) {
                     job.waiting.clear();

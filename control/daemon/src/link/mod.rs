@@ -58,7 +58,7 @@ impl Plane {
                 }
                 Event::Bell
             }
-            message = hear(&self.link) => Event::Message(message.map(|(message, _fds)| message)),
+            message = hear(&self.link) => Event::Message(message.map(|(message, _fds)| Box::new(message))),
             () = self.process.ended() => Event::PlaneEnded,
         }
     }

@@ -36,10 +36,11 @@ impl Process {
         if let Err(error) = self.pidfd.readable().await {
             tracing::warn!(%error, "waiting for the data plane's process");
         }
-        if let Some(child) = &mut self.child {
+        if let Some(mut child) = self.child.take() {
             match child.try_wait() {
-                Ok(Some(status)) if !status.success() => tracing::warn!(%status, "the data plane ended"),
-                Ok(_) => {}
+                Ok(Some(status)) if status.success() => {}
+                Ok(Some(status)) => tracing::warn!(%status, "the data plane ended"),
+                Ok(None) => self.child = Some(child),
                 Err(error) => tracing::warn!(%error, "reaping the data plane"),
             }
         }

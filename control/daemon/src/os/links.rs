@@ -105,7 +105,13 @@ async fn follow(
     let mut ready = news.send(last).await;
     while ready.is_ok() {
         let Some(message) = messages.next().await else { return };
-        let Some(now) = read(&message.payload, index) else { continue };
+        let now = if matches!(message.payload, NetlinkPayload::Overrun(_)) {
+            // News were lost: the state now says what they came to.
+            Some(query(&handle, &name).await.map_or(News::Left, |link| here(&link)))
+        } else {
+            read(&message.payload, index)
+        };
+        let Some(now) = now else { continue };
         if now != last {
             last = now;
             ready = news.send(now).await;
@@ -130,9 +136,9 @@ fn read(payload: &NetlinkPayload<RouteNetlinkMessage>, index: u32) -> Option<New
 }
 
 fn here(link: &LinkMessage) -> News {
-    let mtu = link.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Mtu(mtu) => Some(*mtu),
-        _ => None,
+    let mtu = link.attributes.iter().find_map(|attribute| {
+        let LinkAttribute::Mtu(mtu) = attribute else { return None };
+        Some(*mtu)
     });
     News::Here { mtu: mtu.unwrap_or(0), up: link.header.flags.contains(LinkFlags::Up) }
 }

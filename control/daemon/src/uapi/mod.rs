@@ -8,6 +8,7 @@
 //! changes nothing at all.
 
 pub mod errno;
+mod lines;
 pub mod parse;
 pub mod print;
 pub(crate) mod server;

@@ -7,14 +7,14 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ringmesh_wire::ip::Cidr;
-use ringmesh_wire::keys::{PresharedKey, PrivateKey, PublicKey};
+use ringmesh_wire::keys::PublicKey;
 use zeroize::Zeroizing;
 
 /// The device as `get=1` shows it.
 #[derive(Debug)]
 pub struct Device<'a> {
     /// The device's key.
-    pub private_key: Option<&'a PrivateKey>,
+    pub private_key: Option<&'a [u8; 32]>,
     /// The UDP port.
     pub listen_port: u16,
     /// The mark of outgoing datagrams; 0 is not shown.
@@ -28,8 +28,8 @@ pub struct Device<'a> {
 pub struct Peer<'a> {
     /// Names the peer.
     pub public_key: PublicKey,
-    /// Shown as zeros when there is none.
-    pub preshared_key: Option<&'a PresharedKey>,
+    /// Zeros when there is none.
+    pub preshared_key: &'a [u8; 32],
     /// Where it was last heard, or where it was said to be.
     pub endpoint: Option<SocketAddr>,
     /// Wall clock of the last handshake: seconds and nanoseconds since 1970, zeros for never.
@@ -48,7 +48,7 @@ pub struct Peer<'a> {
 pub fn print(device: &Device<'_>) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(room(device)));
     if let Some(key) = device.private_key {
-        push_key(&mut text, "private_key", key.expose());
+        push_key(&mut text, "private_key", key);
     }
     line(&mut text, format_args!("listen_port={}", device.listen_port));
     if device.fwmark != 0 {
@@ -62,7 +62,7 @@ pub fn print(device: &Device<'_>) -> Zeroizing<String> {
 
 fn push_peer(text: &mut String, peer: &Peer<'_>) {
     push_key(text, "public_key", &peer.public_key.0);
-    push_key(text, "preshared_key", peer.preshared_key.map_or(&[0; 32], PresharedKey::expose));
+    push_key(text, "preshared_key", peer.preshared_key);
     line(text, format_args!("protocol_version=1"));
     if let Some(endpoint) = peer.endpoint {
         line(text, format_args!("endpoint={endpoint}"));

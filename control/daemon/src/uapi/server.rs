@@ -8,13 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::errno::{Errno, trailer};
-use super::parse::{LINE_LEN_MAX, Parser, Set};
+use super::lines::{Line, Lines};
+use super::parse::{Parser, Set};
 use crate::event::Event;
 
 /// Connections at a time; more wait in the kernel's queue.
@@ -47,16 +49,16 @@ pub(crate) async fn serve(listener: UnixListener, events: mpsc::Sender<Event>) {
 /// Answers requests until the client is done; `None` anywhere means that it is.
 async fn converse(stream: UnixStream, events: &mpsc::Sender<Event>) -> Option<()> {
     let (reading, mut writing) = stream.into_split();
-    let mut reader = BufReader::new(reading);
+    let patience = Duration::from_secs(IDLE_SECS_MAX);
+    let mut lines = Lines::new(reading, patience);
     loop {
-        let mut line = Vec::new();
-        let request = match read_line(&mut reader, &mut line).await? {
-            Line::Text("get=1") => read_get(&mut reader).await?,
-            Line::Text("set=1") => read_set(&mut reader).await?,
+        let request = match lines.next().await? {
+            Line::Text("get=1") => read_get(&mut lines).await?,
+            Line::Text("set=1") => read_set(&mut lines).await,
             // An empty line between two requests is nobody's harm.
             Line::Text("") => continue,
             Line::Text(_) | Line::Bad(_) => {
-                skip(&mut reader).await?;
+                skip(&mut lines).await?;
                 Err(Errno::PROTOCOL)
             }
         };
@@ -67,12 +69,19 @@ async fn converse(stream: UnixStream, events: &mpsc::Sender<Event>) -> Option<()
         if let Err(errno) = result {
             tracing::debug!(%errno, "a request of wg failed");
         }
-        let patience = Duration::from_secs(IDLE_SECS_MAX);
         if let Some(text) = text {
-            timeout(patience, writing.write_all(text.as_bytes())).await.ok()?.ok()?;
+            write(&mut writing, text.as_bytes(), patience).await?;
         }
-        timeout(patience, writing.write_all(trailer(result).as_bytes())).await.ok()?.ok()?;
+        write(&mut writing, trailer(result).as_bytes(), patience).await?;
     }
+}
+
+/// Writes a piece at a time: a long answer may take long, but every piece of it must be taken.
+async fn write(writing: &mut OwnedWriteHalf, bytes: &[u8], patience: Duration) -> Option<()> {
+    for piece in bytes.chunks(PIECE_LEN) {
+        timeout(patience, writing.write_all(piece)).await.ok()?.ok()?;
+    }
+    Some(())
 }
 
 enum Request {
@@ -101,87 +110,43 @@ async fn ask(request: Request, events: &mpsc::Sender<Event>) -> (Option<Text>, R
     }
 }
 
-type Outcome = Option<Result<Request, Errno>>;
-
 /// After `get=1` only an empty line may follow.
-async fn read_get<R: AsyncBufRead + Unpin>(reader: &mut R) -> Outcome {
-    let mut line = Vec::new();
-    match read_line(reader, &mut line).await {
+async fn read_get(lines: &mut Lines<OwnedReadHalf>) -> Option<Result<Request, Errno>> {
+    match lines.next().await {
         None | Some(Line::Text("")) => Some(Ok(Request::Get)),
-        Some(_) => {
-            skip(reader).await?;
+        Some(Line::Text(_) | Line::Bad(_)) => {
+            skip(lines).await?;
             Some(Err(Errno::INVALID))
         }
     }
 }
 
 /// Reads up to an empty line or the end, also behind a bad line: a client that is still writing could not hear the answer.
-async fn read_set<R: AsyncBufRead + Unpin>(reader: &mut R) -> Outcome {
+async fn read_set(lines: &mut Lines<OwnedReadHalf>) -> Result<Request, Errno> {
     let mut parser = Parser::default();
     let mut result = Ok(());
-    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(LINE_LEN_MAX + 1));
     loop {
-        match read_line(reader, &mut line).await {
+        match lines.next().await {
             None | Some(Line::Text("")) => break,
             Some(Line::Text(text)) => result = result.and_then(|()| parser.line(text)),
             Some(Line::Bad(errno)) => result = result.and(Err(errno)),
         }
     }
-    Some(result.map(|()| Request::Set(Box::new(parser.finish()))))
+    result.map(|()| Request::Set(Box::new(parser.finish())))
 }
 
-async fn skip<R: AsyncBufRead + Unpin>(reader: &mut R) -> Option<()> {
-    let mut line = Vec::new();
-    let mut left = SKIPPED_LINES_MAX;
-    while left > 0 {
-        match read_line(reader, &mut line).await {
+async fn skip(lines: &mut Lines<OwnedReadHalf>) -> Option<()> {
+    for _ in 0..SKIPPED_LINES_MAX {
+        match lines.next().await {
             None | Some(Line::Text("")) => return Some(()),
-            Some(Line::Text(_) | Line::Bad(_)) => left -= 1,
+            Some(Line::Text(_) | Line::Bad(_)) => {}
         }
     }
     None
 }
 
-#[derive(Debug, Eq, PartialEq)]
-enum Line<'a> {
-    /// Without its line end.
-    Text(&'a str),
-    /// Too long, or not text.
-    Bad(Errno),
-}
-
-/// One line; `None` when the client is gone or silent. The last line needs no line end.
-async fn read_line<'a, R: AsyncBufRead + Unpin>(reader: &mut R, line: &'a mut Vec<u8>) -> Option<Line<'a>> {
-    line.clear();
-    let patience = Duration::from_secs(IDLE_SECS_MAX);
-    let mut limited = reader.take(LINE_LEN_MAX as u64 + 1);
-    let len = timeout(patience, limited.read_until(b'\n', line)).await.ok()?.ok()?;
-    if len == 0 {
-        return None;
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if len > LINE_LEN_MAX {
-        timeout(patience, skip_line(reader)).await.ok()?;
-        return Some(Line::Bad(Errno::TOO_BIG));
-    }
-    Some(str::from_utf8(line).map_or(Line::Bad(Errno::PROTOCOL), Line::Text))
-}
-
-async fn skip_line<R: AsyncBufRead + Unpin>(reader: &mut R) {
-    loop {
-        let Ok(there) = reader.fill_buf().await else { return };
-        let (used, end) = match there.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (there.len(), there.is_empty()),
-        };
-        reader.consume(used);
-        if end {
-            return;
-        }
-    }
-}
-
+/// Bytes of an answer that are written at a time.
+const PIECE_LEN: usize = 64 << 10;
 /// Lines of nonsense that are read to their end before the connection is simply closed.
 const SKIPPED_LINES_MAX: u32 = 10_000;
 

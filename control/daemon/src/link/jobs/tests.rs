@@ -40,11 +40,13 @@ fn mtu(mtu: u32) -> Command {
     Command::Mtu { mtu }
 }
 
+fn holds(number: u32) -> Done {
+    Done::Holds(Box::new(mtu(number)))
+}
+
 fn mtu_of(command: &Command) -> u32 {
-    match command {
-        Command::Mtu { mtu } => *mtu,
-        other => panic!("{other:?} was never sent"),
-    }
+    let Command::Mtu { mtu } = command else { panic!("{command:?} was never sent") };
+    *mtu
 }
 
 #[test]
@@ -54,10 +56,10 @@ fn a_job_is_over_when_all_of_it_is_answered() {
     jobs.begin(vec![mtu(1), mtu(2)], Some(reply));
     assert!(jobs.send(&mut pair.control) && !jobs.finish());
     assert_eq!(pair.answer(1, Status::Ok), [1]);
-    assert_eq!(pair.completions(&mut jobs), [Done::Holds(mtu(1))]);
+    assert_eq!(pair.completions(&mut jobs), [holds(1)]);
     assert!(!jobs.finish() && heard.try_recv().is_err());
     assert_eq!(pair.answer(1, Status::Ok), [2]);
-    assert_eq!(pair.completions(&mut jobs), [Done::Holds(mtu(2))]);
+    assert_eq!(pair.completions(&mut jobs), [holds(2)]);
     assert!(jobs.finish() && jobs.is_free());
     assert_eq!(heard.try_recv(), Ok(Ok(())));
 }
@@ -104,16 +106,13 @@ fn after_a_death_the_rebuild_comes_first_and_then_what_was_never_answered() {
     assert_eq!(pair.answer(2, Status::Ok), [1, 2]);
     // Only the first answer was read before the death.
     let first = pair.control.poll_completion().expect("an answer").expect("well-formed");
-    assert_eq!(jobs.complete(first), Done::Holds(mtu(1)));
+    assert_eq!(jobs.complete(first), holds(1));
     let mut next = Pair::new();
     jobs.restart([mtu(100), mtu(101)].into_iter());
     jobs.send(&mut next.control);
     assert_eq!(next.answer(usize::MAX, Status::Ok), [100, 101, 2, 3, 4]);
     let done = next.completions(&mut jobs);
-    assert_eq!(
-        done,
-        [Done::Again, Done::Again, Done::Holds(mtu(2)), Done::Holds(mtu(3)), Done::Holds(mtu(4))]
-    );
+    assert_eq!(done, [Done::Again, Done::Again, holds(2), holds(3), holds(4)]);
     assert!(jobs.finish());
     // A death in the middle of a rebuild begins it anew.
     let mut last = Pair::new();
@@ -123,6 +122,17 @@ fn after_a_death_the_rebuild_comes_first_and_then_what_was_never_answered() {
     jobs.restart([mtu(7)].into_iter());
     jobs.send(&mut once_more.control);
     assert_eq!(once_more.answer(usize::MAX, Status::Ok), [7]);
+}
+
+#[test]
+fn an_abandoned_job_says_so_and_makes_room() {
+    let (reply, mut heard) = oneshot::channel();
+    let mut jobs = Jobs::default();
+    jobs.begin(vec![mtu(1)], Some(reply));
+    jobs.restart(std::iter::empty());
+    jobs.abandon(Errno::IO);
+    assert!(jobs.finish() && jobs.is_free());
+    assert_eq!(heard.try_recv(), Ok(Err(Errno::IO)));
 }
 
 #[test]

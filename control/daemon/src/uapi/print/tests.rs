@@ -1,11 +1,11 @@
-use ringmesh_wire::keys::{PresharedKey, PrivateKey, PublicKey};
+use ringmesh_wire::keys::PublicKey;
 
 use super::{Device, Peer, print};
 
-fn widest(preshared_key: &PresharedKey) -> Peer<'_> {
+fn widest() -> Peer<'static> {
     Peer {
         public_key: PublicKey([0xff; 32]),
-        preshared_key: Some(preshared_key),
+        preshared_key: &[0xff; 32],
         endpoint: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535".parse().ok(),
         last_handshake: (u64::MAX, u32::MAX),
         rx_bytes: u64::MAX,
@@ -23,15 +23,14 @@ fn a_bare_device_has_only_its_port() {
 
 #[test]
 fn every_value_has_its_line() {
-    let key = PrivateKey::new([0x48; 32]);
     let zeros = "0".repeat(64);
     let device = Device {
-        private_key: Some(&key),
+        private_key: Some(&[0x48; 32]),
         listen_port: 51820,
         fwmark: 51,
         peers: vec![Peer {
             public_key: PublicKey([0x0a; 32]),
-            preshared_key: None,
+            preshared_key: &[0; 32],
             endpoint: "[2001:db8::1]:9".parse().ok(),
             last_handshake: (3, 4),
             rx_bytes: 5,
@@ -53,9 +52,7 @@ fn every_value_has_its_line() {
 
 #[test]
 fn the_text_never_grows_beyond_its_first_memory() {
-    let key = PrivateKey::new([1; 32]);
-    let preshared_key = PresharedKey::new([2; 32]);
-    let peers = (0..50).map(|_| widest(&preshared_key)).collect();
-    let device = Device { private_key: Some(&key), listen_port: u16::MAX, fwmark: u32::MAX, peers };
+    let peers = (0..50).map(|_| widest()).collect();
+    let device = Device { private_key: Some(&[0x48; 32]), listen_port: u16::MAX, fwmark: u32::MAX, peers };
     assert!(print(&device).len() <= super::room(&device) - super::TRAILER_LEN_MAX);
 }
