@@ -55,3 +55,6 @@ impl Counters {
 }
 
 const _: () = assert!(Drop::COUNT <= DROPS_MAX, "the shared row has too little room");
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,6 @@ impl Drop for AbortOnPanic {
 
 /// Packets that may wait for sessions or travel between workers. Pages are touched only when used.
 const PARCELS_PER_WORKER: usize = 256;
+
+#[cfg(test)]
+mod tests;

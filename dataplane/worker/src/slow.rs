@@ -297,4 +297,4 @@ const INJECTIONS_PER_TURN: usize = 64;
 const COOKIE_DEPTH: usize = 32;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -30,3 +30,6 @@ pub(crate) const fn owner(peer: PeerId, workers: u8) -> u8 {
     // `workers` is at least 1 and at most 255, so the remainder fits.
     (peer.0 % workers as u32) as u8
 }
+
+#[cfg(test)]
+mod tests;

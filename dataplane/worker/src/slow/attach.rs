@@ -139,3 +139,6 @@ fn first_words(link: &Link) -> Result<Option<(ToPlane, Vec<OwnedFd>)>, LinkError
 /// How long a new connection may take to say what it wants; only root can connect.
 const GREETING_SECS_MAX: i64 = 1;
 const MESSAGES_PER_TURN: usize = 16;
+
+#[cfg(test)]
+mod tests;
