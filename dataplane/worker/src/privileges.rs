@@ -65,7 +65,7 @@ fn step<T>(what: &'static str, done: Result<T, Errno>) -> Result<T, PrivilegeErr
 /// A process that has given up its privileges, and is not filtered yet.
 pub(crate) struct Unprivileged {
     uid: u32,
-    /// Memory that is touched from now on stays out of swap.
+    /// What [`lock_memory`] said.
     locks_memory: bool,
     /// `/proc/self/status`, opened while opening was possible; every read tells the present.
     status: File,
@@ -106,6 +106,8 @@ impl Unprivileged {
     /// # Errors
     /// [`PrivilegeError::Filter`] when the kernel does not take the filter.
     pub(crate) fn confine(self) -> Result<Hardening, PrivilegeError> {
+        // A panic says what and where. To say from where, it would open files, and die of that.
+        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
         filter::apply_to_all_threads()?;
         let dumpable = rustix::process::dumpable_behavior();
         let status = Status::read(&self.status)?;
@@ -136,7 +138,7 @@ fn lock_memory() -> bool {
 }
 
 /// Makes the heap of this thread as large as it will need to be, untouched.
-#[allow(unsafe_code)]
+#[allow(unsafe_code)] // The allocator's parameters have no safe interface.
 fn stretch_heap() {
     // SAFETY: both calls only set parameters of the allocator, under its own lock.
     unsafe {

@@ -93,7 +93,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         (libc::SYS_getsockopt, vec![whose_credentials]),
         (libc::SYS_io_uring_register, one_of(1, &[REGISTER_FILES_UPDATE, REGISTER_ENABLE_RINGS])?),
         (libc::SYS_fcntl, one_of(1, &FCNTL.map(i64::from))?),
-        (libc::SYS_prctl, one_of(0, &[libc::PR_GET_DUMPABLE.into()])?),
+        (libc::SYS_prctl, one_of(0, &[libc::PR_GET_DUMPABLE.into(), PR_GET_AUXV])?),
         // abort() must end in SIGABRT, which says more than SIGSYS.
         (libc::SYS_tgkill, one_of(0, &[std::process::id().into()])?),
     ])
@@ -110,6 +110,9 @@ fn one_of(argument: u8, values: &[i64]) -> Result<Vec<SeccompRule>, BackendError
 
 /// To look at what the control process passes in, and to copy it for a worker.
 const FCNTL: [libc::c_int; 4] = [libc::F_GETFL, libc::F_GETFD, libc::F_GET_SEALS, libc::F_DUPFD_CLOEXEC];
+
+/// How the clock is found without a system call, when it is read for the first time (prctl(2)).
+const PR_GET_AUXV: i64 = 0x4155_5856;
 
 /// A new socket takes the place of a registered one (io_uring_register(2)).
 const REGISTER_FILES_UPDATE: i64 = 6;

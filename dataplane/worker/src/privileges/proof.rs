@@ -28,12 +28,8 @@ impl Status {
 
     /// Real, effective, saved and file system id are all `id`.
     fn all_are(&self, name: &str, id: u32) -> bool {
-        let id = id.to_string();
-        let mut count = 0;
-        let same = self.line(name).is_some_and(|ids| {
-            ids.split_whitespace().inspect(|_| count += 1).all(|each| each == id)
-        });
-        same && count == 4
+        let ids: Vec<_> = self.line(name).unwrap_or_default().split_whitespace().collect();
+        ids == [id.to_string().as_str(); 4]
     }
 
     fn is_empty_set(&self, name: &str) -> bool {
@@ -43,7 +39,8 @@ impl Status {
 
 /// The part of [`Hardening`] that is a property of the process.
 pub(super) fn of(status: &Status, uid: u32, undumpable: bool, locks_memory: bool) -> Hardening {
-    let own_uid = status.all_are("Uid", uid) && status.all_are("Gid", uid) && status.line("Groups") == Some("");
+    let own_uid =
+        status.all_are("Uid", uid) && status.all_are("Gid", uid) && status.line("Groups") == Some("");
     let no_capability =
         ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].iter().all(|set| status.is_empty_set(set));
     let locked = locks_memory && status.number("VmLck").is_some_and(|kibibytes| kibibytes > 0);

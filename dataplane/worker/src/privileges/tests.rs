@@ -4,7 +4,9 @@
 #![allow(unsafe_code)] // fork, and bare system calls that must be refused before they do anything.
 
 use super::*;
-use ringmesh_abi::{Bell, Command, ControlSide, FromPlane, Link, Listener, PlaneSide, Status as Answer, ToPlane};
+use ringmesh_abi::{
+    Bell, Command, ControlSide, FromPlane, Link, Listener, PlaneSide, Status as Answer, ToPlane,
+};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, waitpid};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -66,7 +68,8 @@ fn a_child_is_what_it_was_promised_to_be() {
     let proc = format!("/proc/{}", pid.as_raw_nonzero());
     let read = |name: &str| std::fs::read_to_string(format!("{proc}/{name}")).expect("a live child");
     let (status, limits) = (read("status"), read("limits"));
-    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("{proc}/mem")).expect("a live child"));
+    let owner =
+        std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("{proc}/mem")).expect("a live child"));
     (&release).write_all(&[1]).expect("an open pipe");
     assert_eq!(end_of(pid).exit_status(), Some(0));
 
@@ -83,7 +86,8 @@ fn a_child_is_what_it_was_promised_to_be() {
     }
     assert_eq!((line("NoNewPrivs:"), line("Seccomp:")), (vec!["1"], vec!["2"]));
     assert!(limits.lines().any(|line| {
-        line.starts_with("Max core file size") && line.split_whitespace().filter(|word| *word == "0").count() == 2
+        line.starts_with("Max core file size")
+            && line.split_whitespace().filter(|word| *word == "0").count() == 2
     }));
     assert_eq!(owner, 0, "the files of an undumpable process are root's");
     let promised = [
@@ -121,11 +125,16 @@ fn a_confined_process_can_still_work() {
     link.send(&attach, &[memory.as_fd(), plane_bell.as_fd(), control_bell.as_fd()]).expect("sent");
     let id = control.submit(&Command::Mtu { mtu: 1_280 }).expect("an empty ring");
     plane_bell.strike().expect("an eventfd");
-    let (ended, fds) = link.recv::<FromPlane>().expect("the child answers");
+    let answer = link.recv::<FromPlane>();
+    let end = end_of(pid);
+    assert_eq!(end.exit_status(), Some(0), "{end:?}");
+    let (ended, fds) = answer.expect("the child answers");
     assert_eq!((ended, fds.len()), (FromPlane::Sockets { set: 0, count: 1 }, 1));
-    assert_eq!(control.poll_completion().map(|done| done.map(|done| (done.id, done.status))), Some(Ok((id, Answer::Ok))));
+    assert_eq!(
+        control.poll_completion().map(|done| done.map(|done| (done.id, done.status))),
+        Some(Ok((id, Answer::Ok)))
+    );
     assert!(control_bell.hush().expect("an eventfd"));
-    assert_eq!(end_of(pid).exit_status(), Some(0));
     std::fs::remove_dir_all(&dir).expect("removed");
 }
 
@@ -198,7 +207,11 @@ fn what_is_forbidden_kills() {
         ("io_uring_register of files", libc::SYS_io_uring_register, [-1, 2, 0]),
         ("ioctl", libc::SYS_ioctl, [-1, 0, 0]),
         ("setsockopt", libc::SYS_setsockopt, [-1, 0, 0]),
-        ("getsockopt beyond credentials", libc::SYS_getsockopt, [-1, libc::SOL_SOCKET as i64, libc::SO_TYPE as i64]),
+        (
+            "getsockopt beyond credentials",
+            libc::SYS_getsockopt,
+            [-1, libc::SOL_SOCKET as i64, libc::SO_TYPE as i64],
+        ),
         ("socket", libc::SYS_socket, NONE),
         ("socketpair", libc::SYS_socketpair, NONE),
         ("connect", libc::SYS_connect, [-1, 0, 0]),
@@ -259,7 +272,8 @@ fn the_filter_holds_for_threads_that_run_already() {
         let (go, wait) = std::sync::mpsc::channel();
         let worker = std::thread::spawn(move || {
             wait.recv().expect("the main thread says go");
-            let _ = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
+            let _ =
+                rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
         });
         let _ = unprivileged.confine().expect("a kernel with seccomp");
         go.send(()).expect("the thread waits");
@@ -268,9 +282,57 @@ fn the_filter_holds_for_threads_that_run_already() {
     assert_eq!(end_of(pid).terminating_signal(), Some(Signal::SYS.as_raw()));
 }
 
+/// A worker that allocates, waits and ends after the filter came, all for the first time.
+#[test]
+fn threads_that_run_already_go_on() {
+    if !is_root() {
+        return;
+    }
+    let pid = child(|| {
+        let unprivileged = Unprivileged::become_nobody("rmtest", 0).expect("root gives up");
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let (go, wait) = std::sync::mpsc::channel::<usize>();
+                let worker = std::thread::spawn(move || {
+                    let mut sum = 0;
+                    while let Ok(len) = wait.recv() {
+                        std::thread::park_timeout(std::time::Duration::from_millis(1));
+                        sum += std::hint::black_box(vec![1_u8; len]).len();
+                    }
+                    sum
+                });
+                (go, worker)
+            })
+            .collect();
+        let _ = unprivileged.confine().expect("a kernel with seccomp");
+        for (go, worker) in workers {
+            for len in [100, 10_000, 10 << 20] {
+                go.send(len).expect("the thread waits");
+            }
+            drop(go);
+            assert_eq!(worker.join().expect("it goes on"), 10_100 + (10 << 20));
+        }
+    });
+    assert_eq!(end_of(pid).exit_status(), Some(0));
+}
+
+/// Also when backtraces are asked for, which would be read from files.
+#[test]
+fn a_panic_is_a_panic() {
+    if !is_root() {
+        return;
+    }
+    let pid = child(|| {
+        let _ = confined();
+        panic!("on purpose");
+    });
+    assert_eq!(end_of(pid).exit_status(), Some(101));
+}
+
 /// The process of the tests has threads, which would keep their capabilities.
 #[test]
 fn a_process_with_threads_gives_up_nothing() {
-    let refused = std::thread::spawn(|| Unprivileged::become_nobody("rmtest", 0).err()).join().expect("it ran");
+    let refused =
+        std::thread::spawn(|| Unprivileged::become_nobody("rmtest", 0).err()).join().expect("it ran");
     assert!(matches!(refused, Some(PrivilegeError::Threads(2..))), "{refused:?}");
 }

@@ -63,7 +63,7 @@ impl Taken {
 fn pick(seed: u64, wanted: u32, taken: &Taken) -> Option<u32> {
     let within = |range: Range<u32>, step: u64| {
         let len = u64::from(range.end - range.start);
-        range.start + (seed.wrapping_add(step) % len) as u32
+        range.start + ((seed % len + step) % len) as u32
     };
     let high = (0..HIGH_TRIES).map(|step| within(HIGH, step));
     let low = (0..u64::from(LOW.end - LOW.start)).map(|step| within(LOW, step));

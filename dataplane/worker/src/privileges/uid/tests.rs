@@ -1,7 +1,12 @@
 use super::*;
 
+/// Nothing is in use, and so many uids are mapped.
+fn mapping(count: u64) -> Taken {
+    Taken { mapped: Vec::from([0..count]), ..Taken::default() }
+}
+
 fn taken() -> Taken {
-    Taken { mapped: vec![0..1 << 32], ..Taken::default() }
+    mapping(1 << 32)
 }
 
 #[test]
@@ -28,8 +33,7 @@ fn lines_of_the_files_are_read() {
 /// What is in the way, what is wanted, and whether the answer is the wanted one, in the high range or in the low one.
 #[test]
 fn what_is_free_is_chosen() {
-    let everything = || HIGH.chain(LOW);
-    let container = Taken { mapped: vec![0..65_536], ..Taken::default() };
+    let wide = |range: Range<u32>| u64::from(range.start)..u64::from(range.end);
     let with = |change: &dyn Fn(&mut Taken)| {
         let mut taken = taken();
         change(&mut taken);
@@ -40,11 +44,12 @@ fn what_is_free_is_chosen() {
         ("nothing in the way", taken(), 0, Some(HIGH)),
         ("wanted and free", taken(), wanted, Some(wanted..wanted + 1)),
         ("root is never free", taken(), 0, Some(HIGH)),
-        ("an account", with(&|taken| drop(taken.accounts.insert(wanted))), wanted, Some(HIGH)),
-        ("a process", with(&|taken| drop(taken.running.insert(wanted))), wanted, Some(HIGH)),
+        ("an account", with(&|taken| taken.accounts.extend([wanted])), wanted, Some(HIGH)),
+        ("a process", with(&|taken| taken.running.extend([wanted])), wanted, Some(HIGH)),
         ("a subordinate range", with(&|taken| taken.subordinate.push(0..u64::MAX)), wanted, None),
-        ("a container", container, wanted, Some(LOW)),
-        ("all in use", with(&|taken| taken.accounts.extend(everything())), 0, None),
+        ("a container", mapping(65_536), wanted, Some(LOW)),
+        ("the high range in use", with(&|taken| taken.subordinate.push(wide(HIGH))), 0, Some(LOW)),
+        ("the low range in use", with(&|taken| taken.accounts.extend(LOW)), 0, Some(HIGH)),
         ("nothing mapped", Taken::default(), wanted, None),
     ];
     for (name, taken, wanted, expected) in cases {
@@ -61,7 +66,7 @@ fn what_is_free_is_chosen() {
 #[test]
 fn the_last_free_one_is_found() {
     let last = LOW.end - 1;
-    let mut taken = Taken { mapped: vec![0..65_536], ..Taken::default() };
+    let mut taken = mapping(65_536);
     taken.accounts.extend(LOW.start..last);
     for seed in [0, 1, 605, 606, u64::MAX, u64::MAX - 7] {
         assert_eq!(pick(seed, 0, &taken), Some(last), "{seed}");
