@@ -71,8 +71,9 @@ fn every_length_arrives_as_it_was_without_its_padding() {
 
 #[test]
 fn each_end_is_counted_once_and_nothing_else_moves() {
-    type Make = fn(&mut Solo) -> Vec<Vec<u8>>;
-    let cases: &[(&str, u8, Make, &[(&str, u64)])] = &[
+    /// Name, outer TOS, the datagrams, and what they move.
+    type Case = (&'static str, u8, fn(&mut Solo) -> Vec<Vec<u8>>, &'static [(&'static str, u64)]);
+    let cases: &[Case] = &[
         ("an empty datagram", 0, |_| vec![vec![]], &[("malformed", 1)]),
         ("what is no WireGuard", 0, |_| vec![vec![0x55; 20]], &[("punted", 1)]),
         ("a data message without room for a tag", 0, |_| vec![vec![4, 0, 0, 0, 0]], &[("punted", 1)]),

@@ -232,3 +232,6 @@ fn path_to_shared(path: UdpPath) -> abi::UdpPath {
 
 /// Commands of one turn: one snapshot is made for all of them.
 const COMMANDS_PER_TURN: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ fn every_length_leaves_padded_and_never_above_the_mtu() {
             }
             assert_eq!(moved, [("tx_packets", 1), ("reads", 1), ("sends", 1)], "{case}");
             let mut padded = packet;
-            padded.resize((len + 15) / 16 * 16, 0);
+            padded.resize(len.next_multiple_of(16), 0);
             padded.truncate(mtu.max(len));
             assert_eq!(opened(&mut solo), [padded], "{case}");
         }
@@ -178,8 +178,9 @@ fn a_super_packet_of_more_segments_than_all_sends_hold_leaves_whole() {
 
 #[test]
 fn each_end_is_counted_once_and_nothing_else_moves() {
-    type Feed = fn(&mut Solo) -> (VnetHdr, Vec<u8>);
-    let cases: &[(&str, Feed, &[(&str, u64)])] = &[
+    /// Name, the packet, and what it moves.
+    type Case = (&'static str, fn(&mut Solo) -> (VnetHdr, Vec<u8>), &'static [(&'static str, u64)]);
+    let cases: &[Case] = &[
         ("an empty packet", |_| (VnetHdr::NONE, vec![]), &[("malformed", 1)]),
         ("no version of IP", |_| (VnetHdr::NONE, vec![0x50; 64]), &[("malformed", 1)]),
         ("cut short", |_| (VnetHdr::NONE, inner(64, 1)[..63].to_vec()), &[("malformed", 1)]),
