@@ -5,6 +5,7 @@
 
 use crate::Refused;
 use crate::message::{FDS_MAX, MESSAGE_MAX, Message, decode, encode};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -14,6 +15,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Why nothing was sent or received.
@@ -92,6 +94,29 @@ impl Link {
             Err(LinkError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// As [`Self::send`], waiting no longer than `patience`: for a side that must go on when the other one hangs.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; `TimedOut` when the other side has not read enough by then.
+    pub fn send_within<M: Message>(
+        &self,
+        message: &M,
+        fds: &[BorrowedFd<'_>],
+        patience: Duration,
+    ) -> Result<(), LinkError> {
+        let patience =
+            Timespec::try_from(patience).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        while !self.try_send(message, fds)? {
+            let mut writable = [PollFd::new(&self.0, PollFlags::OUT)];
+            match rustix::event::poll(&mut writable, Some(&patience)) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a message and its fds, which are close-on-exec.

@@ -134,6 +134,28 @@ fn nothing_waits_when_asked_not_to() {
     assert!(matches!(plane.try_recv::<ToPlane>(), Ok(None)));
 }
 
+/// The other side reads only after the sender has given up once.
+#[test]
+fn patience_ends_and_the_link_lives_on() {
+    let (control, plane) = Link::pair().expect("a pair");
+    let send = || control.send_within(&ToPlane::Dump, &[], Duration::from_millis(1));
+    let mut sent = 0;
+    let gave_up = loop {
+        match send() {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+        assert!(sent < 100_000, "the kernel bounds what is in flight");
+    };
+    assert!(matches!(gave_up, LinkError::Io(error) if error.kind() == io::ErrorKind::TimedOut));
+    for _ in 0..sent {
+        assert!(matches!(plane.try_recv::<ToPlane>(), Ok(Some((ToPlane::Dump, _)))));
+    }
+    assert!(send().is_ok());
+    drop(plane);
+    assert!(matches!(send(), Err(LinkError::Closed)));
+}
+
 #[test]
 fn the_listener_takes_root_and_names_everybody_else() {
     let dir = std::env::temp_dir().join(format!("ringmesh-link-{}-{VERSION}", std::process::id()));

@@ -2,7 +2,7 @@ use super::*;
 
 /// Nothing is in use, and so many uids are mapped.
 fn mapping(count: u64) -> Taken {
-    Taken { mapped: Vec::from([0..count]), ..Taken::default() }
+    Taken { mapped: std::iter::once(0..count).collect(), ..Taken::default() }
 }
 
 fn taken() -> Taken {
