@@ -27,15 +27,12 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("dataplane/io/src/packets.rs", "makes packets for tests and nothing else"),
     ("dataplane/io/src/port.rs", "a trait; each port has its tests"),
     ("dataplane/io/src/steer.rs", "the crate's tests with real sockets"),
-    ("dataplane/io/src/token.rs", "every test of the ring names its requests by it"),
     ("dataplane/io/src/tun.rs", "the crate's tests with a real device"),
     ("dataplane/io/src/udp.rs", "the crate's tests with real sockets"),
     ("dataplane/io/src/udp/", "the crate's tests with real sockets"),
     ("dataplane/io/src/uring.rs", "the crate's tests with a real ring"),
     ("dataplane/worker/src/pair.rs", "a world for tests and nothing else"),
     ("dataplane/worker/src/pair/", "packets for tests and nothing else"),
-    ("dataplane/worker/src/process.rs", "every test in a namespace starts it"),
-    ("dataplane/worker/src/turn.rs", "every test in a namespace turns it"),
 ];
 
 fn refuse(complaints: &[String]) {
