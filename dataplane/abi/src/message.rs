@@ -4,8 +4,9 @@
 //! in which the variant names them.
 //!
 //! First start: control sends `Start` on a socketpair, the data plane answers `Ready` or `Failed`. A later control process
-//! connects to the listener and hears `Hello`; it answers `Attach`, then hears one `State` for each command that would make the
-//! data plane's state, then `End`.
+//! connects to the listener, sends `Dump` and hears `Hello`; it answers `Attach`, then hears one `State` for each command that
+//! would make the data plane's state, then `End`. A data plane that gets a question of another version answers it in its
+//! own, from which control learns that it has to replace it.
 //!
 //! **Invariant:** magic, version and `Stop` mean the same in every version, so that a program can always end a data plane of
 //! another version and replace it.
@@ -74,7 +75,7 @@ pub enum ToPlane {
         /// How many, in the order of the workers.
         count: u16,
     },
-    /// Send the state.
+    /// Say what runs: the answer is `Hello`.
     Dump,
     /// Wipe the keys and end.
     Stop,
