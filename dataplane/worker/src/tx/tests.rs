@@ -7,7 +7,7 @@ use ringmesh_wire::UdpPath;
 
 use super::*;
 use crate::mail::Order;
-use crate::pair::{PEER, RIGHT, Solo, born_before, moved, packets};
+use crate::pair::{PEER, RIGHT, Solo, born_before, moved, packets, sessions};
 
 /// From us to the peer.
 const OUT4: [&str; 2] = ["10.1.0.1", "10.2.0.1"];
@@ -418,4 +418,50 @@ fn the_way_out_is_the_way_that_the_endpoint_names() {
     assert_eq!(solo.far.receive().len(), 1);
     let strays: Vec<_> = solo.world.take_strays().iter().map(|stray| stray.to).collect();
     assert_eq!(strays, [elsewhere]);
+}
+
+#[test]
+fn a_super_packet_that_waited_leaves_in_portions_as_well() {
+    let (vnet, packet) = packets::tcp_super(OUT4[0], OUT4[1], 1, &packets::noise(30_000, 1), 36);
+    let mut solo = Solo::new(Limits { slots: 2, ..Limits::default() });
+    let segments = packets::cut(vnet, &packet);
+    // The second round waits in parcels that have carried one of the first.
+    while solo.node.office.pool.len() > 2 {
+        drop(solo.node.office.pool.take());
+    }
+    for round in 0..2 {
+        (0..2).for_each(|_| solo.node.feed(0, vnet, &packet));
+        solo.node.turn();
+        solo.install(Place::Current);
+        let mut arrived = trimmed(&mut solo);
+        for _ in 0..segments.len() {
+            solo.node.turn();
+            arrived.extend(trimmed(&mut solo));
+        }
+        packets::assert_same(
+            &arrived,
+            &[segments.clone(), segments.clone()].concat(),
+            format!("round {round}"),
+        );
+        solo.node.order(0, Order::ForgetSession { id: PEER, local_index: None });
+        solo.node.turn();
+        // A new session counts from zero again, on both sides.
+        (_, solo.far.session) = sessions(1, [0, 0], ringmesh_io::clock::boottime());
+    }
+}
+
+#[test]
+fn the_rest_of_a_packet_whose_session_ended_is_counted_and_does_not_wait() {
+    let (vnet, packet) = packets::tcp_super(OUT4[0], OUT4[1], 1, &packets::noise(30_000, 1), 36);
+    let count = packets::cut(vnet, &packet).len();
+    let mut solo = Solo::joined(Limits { slots: 1, ..Limits::default() });
+    solo.node.feed(0, vnet, &packet);
+    solo.node.turn();
+    let left = solo.far.receive().len();
+    assert!((1..count).contains(&left), "{left} of {count}");
+    solo.node.order(0, Order::ForgetSession { id: PEER, local_index: None });
+    let before = solo.node.counters();
+    solo.settle();
+    assert_eq!(moved(&before, &solo.node.counters()), [("expired", (count - left) as u64)]);
+    assert_eq!(solo.node.office.pool.len(), 512, "nothing waits");
 }
