@@ -245,6 +245,8 @@ pub struct PlaneSide {
     completions: Producer<RingMemory>,
     events: Producer<RingMemory>,
     punts: Producer<RingMemory>,
+    /// Commands taken and not answered yet: each has a claim on a place among the completions.
+    open: u32,
     refused: u64,
     events_lost: u64,
     punts_lost: u64,
@@ -278,6 +280,7 @@ impl PlaneSide {
             completions: RingMemory::producer(&region, &layout, RingName::Completion),
             events: RingMemory::producer(&region, &layout, RingName::Event),
             punts: RingMemory::producer(&region, &layout, RingName::Punt),
+            open: 0,
             refused: 0,
             events_lost: 0,
             punts_lost: 0,
@@ -293,9 +296,9 @@ impl PlaneSide {
 
     /// The next command; its slot is wiped. Each needs one [`Self::complete`], except refused ones, which are answered here.
     ///
-    /// None is taken while there is no room for its completion.
+    /// None is taken while there is no room for its completion beside those of the commands that are still open.
     pub fn poll_command(&mut self) -> Option<Result<(u64, Command), Refused>> {
-        if self.completions.free() == 0 {
+        if self.completions.free() <= self.open {
             return None;
         }
         let mut bytes = CommandSlot::new();
@@ -304,6 +307,7 @@ impl PlaneSide {
             slot.wipe();
         })?;
         let decoded = Command::decode(&bytes);
+        self.open += 1;
         if decoded.is_err() {
             self.complete(bytes.id(), Status::Refused(Reason::Malformed));
         }
@@ -312,6 +316,7 @@ impl PlaneSide {
 
     /// Answers a command.
     pub fn complete(&mut self, id: u64, status: Status) {
+        self.open = self.open.saturating_sub(1);
         let bytes = Completion { id, status }.encode();
         // Room was there when the command was taken; only a scribbled index can have taken it away.
         if !self.completions.push(|slot| slot.write(0, &bytes)) {
@@ -357,7 +362,7 @@ impl PlaneSide {
         self.header().plane_doze.announce();
         // A command that waits for room in the completion ring is not in our power: control's pop will wake us.
         let idle =
-            self.injects.waiting() == 0 && (self.commands.waiting() == 0 || self.completions.free() == 0);
+            self.injects.waiting() == 0 && (self.commands.waiting() == 0 || self.completions.free() <= self.open);
         if !idle {
             self.woke();
         }

@@ -1,4 +1,10 @@
 //! The kernel edge of one worker: io_uring, TUN, UDP, segment offload. Knows no WireGuard.
+//!
+//! A worker asks for everything through one trait, [`Port`]; [`UringPort`] answers it with the kernel, [`sim`] in
+//! memory. [`Split`] and [`Joiner`] are pure.
+//!
+//! **Invariant:** what a packet means is nobody's business here: bytes are named by [`Span`]s and counted, never read
+//! beyond IP, TCP and UDP headers.
 
 mod address;
 mod buffers;

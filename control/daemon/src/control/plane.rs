@@ -21,6 +21,10 @@ impl Control {
             };
             self.on_completion(completion);
         }
+        // It may sleep on commands that it has no room to answer, and now there is room.
+        if let Some(plane) = &self.plane {
+            plane.wake();
+        }
         for _ in 0..EVENTS_PER_TURN {
             let Some(event) = self.plane.as_mut().and_then(|plane| plane.memory.poll_event()) else { break };
             if matches!(event, Ok(PlaneEvent::LinkGone)) && self.kit.tun.fate() == Fate::Deleted {

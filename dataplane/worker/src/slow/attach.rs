@@ -52,7 +52,7 @@ impl Slow {
                 Ok(()) => self.link = Some(link),
                 Err(text) => {
                     // Whoever does not listen to the reason has lost nothing by it.
-                    let _ = link.send(&FromPlane::Failed { text }, &[]);
+                    let _ = link.send_within(&FromPlane::Failed { text }, &[], SENDING_MAX);
                 }
             },
             Ok(Some((ToPlane::Stop, _))) => self.ending = Some(Ending::Orderly),
@@ -85,19 +85,19 @@ impl Slow {
         };
         let fds: Vec<BorrowedFd<'_>> =
             self.files.tun.iter().chain(first).map(AsFd::as_fd).chain([self.listener.as_fd()]).collect();
-        link.send(&hello, &fds)?;
+        link.send_within(&hello, &fds, SENDING_MAX)?;
         for (set, sockets) in (0..).zip(&self.files.sockets).skip(1).filter(|(_, sockets)| !sockets.is_empty()) {
             let fds: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
-            link.send(&FromPlane::Sockets { set, count: fds.len() as u16 }, &fds)?;
+            link.send_within(&FromPlane::Sockets { set, count: fds.len() as u16 }, &fds, SENDING_MAX)?;
         }
         Ok(())
     }
 
     fn send_state(&self, link: &Link) -> Result<(), LinkError> {
         for command in self.state() {
-            link.send(&FromPlane::State(command), &[])?;
+            link.send_within(&FromPlane::State(command), &[], SENDING_MAX)?;
         }
-        link.send(&FromPlane::End, &[])
+        link.send_within(&FromPlane::End, &[], SENDING_MAX)
     }
 
     /// New sockets, one per worker: each worker changes over by itself, between two turns.
@@ -138,6 +138,8 @@ fn first_words(link: &Link) -> Result<Option<(ToPlane, Vec<OwnedFd>)>, LinkError
 
 /// How long a new connection may take to say what it wants; only root can connect.
 const GREETING_SECS_MAX: i64 = 1;
+/// How long a control process that was stopped may hold us up with one message.
+const SENDING_MAX: Duration = Duration::from_secs(1);
 const MESSAGES_PER_TURN: usize = 16;
 
 #[cfg(test)]
