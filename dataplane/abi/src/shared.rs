@@ -361,8 +361,8 @@ impl PlaneSide {
         self.injects.publish();
         self.header().plane_doze.announce();
         // A command that waits for room in the completion ring is not in our power: control's pop will wake us.
-        let idle =
-            self.injects.waiting() == 0 && (self.commands.waiting() == 0 || self.completions.free() <= self.open);
+        let idle = self.injects.waiting() == 0
+            && (self.commands.waiting() == 0 || self.completions.free() <= self.open);
         if !idle {
             self.woke();
         }

@@ -138,7 +138,11 @@ impl WorkerMail {
     /// # Errors
     /// What `eventfd` answers.
     pub(crate) fn new() -> rustix::io::Result<Self> {
-        Ok(Self { bell: Bell::for_ring()?, orders: ArrayQueue::new(ORDERS_MAX), parcels: ArrayQueue::new(HANDED_OVER_MAX) })
+        Ok(Self {
+            bell: Bell::for_ring()?,
+            orders: ArrayQueue::new(ORDERS_MAX),
+            parcels: ArrayQueue::new(HANDED_OVER_MAX),
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -9,9 +9,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
 
-use ringmesh_abi::{
-    Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, message::StartFds,
-};
+use ringmesh_abi::{Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, message::StartFds};
 use ringmesh_io::{Limits, Offloads, PortFds, Prepared, UringPort, VnetHdr, clock};
 use ringmesh_tunnel::device::Device;
 
@@ -150,20 +148,20 @@ fn prepare_ports(
     sockets: &[OwnedFd],
     offloads: u32,
 ) -> Result<Vec<Prepared>, String> {
-    let copy = |fd: &OwnedFd| fd.try_clone().map_err(|error| format!("cannot copy a file descriptor: {error}"));
+    let copy =
+        |fd: &OwnedFd| fd.try_clone().map_err(|error| format!("cannot copy a file descriptor: {error}"));
     if tun.len() != sockets.len() {
         return Err("one socket per worker is needed".to_owned());
     }
     let mut prepared = Vec::with_capacity(tun.len());
     for ((tun, socket), mail) in tun.iter().zip(sockets).zip(office.workers.iter()) {
         let wake = mail.bell.event().try_clone_to_owned().map_err(|error| error.to_string())?;
-        let fds = PortFds {
-            tun: copy(tun)?,
-            sockets: vec![copy(socket)?],
-            wake,
-            offloads: switched_on(offloads),
-        };
-        prepared.push(UringPort::prepare(fds, Limits::default()).map_err(|error| format!("cannot set up io_uring: {error}"))?);
+        let fds =
+            PortFds { tun: copy(tun)?, sockets: vec![copy(socket)?], wake, offloads: switched_on(offloads) };
+        prepared.push(
+            UringPort::prepare(fds, Limits::default())
+                .map_err(|error| format!("cannot set up io_uring: {error}"))?,
+        );
     }
     Ok(prepared)
 }

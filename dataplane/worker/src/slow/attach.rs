@@ -6,9 +6,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, Refused, ToPlane, message::AttachFds};
 use super::{Bells, Ending, Slow};
 use crate::{mail::Order, process::steer};
+use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, Refused, ToPlane, message::AttachFds};
 
 impl Slow {
     /// Takes messages of the control process, and connections of new ones.
@@ -48,7 +48,8 @@ impl Slow {
             return;
         }
         match first_words(&link) {
-            Ok(Some((ToPlane::Attach { generation }, fds))) => match self.attach(&link, generation, fds, now) {
+            Ok(Some((ToPlane::Attach { generation }, fds))) => match self.attach(&link, generation, fds, now)
+            {
                 Ok(()) => self.link = Some(link),
                 Err(text) => {
                     // Whoever does not listen to the reason has lost nothing by it.
@@ -61,7 +62,13 @@ impl Slow {
     }
 
     /// Changes over to a new control process and tells it all.
-    fn attach(&mut self, link: &Link, generation: u64, fds: Vec<OwnedFd>, now: Duration) -> Result<(), String> {
+    fn attach(
+        &mut self,
+        link: &Link,
+        generation: u64,
+        fds: Vec<OwnedFd>,
+        now: Duration,
+    ) -> Result<(), String> {
         let fds = AttachFds::sort(fds).ok_or("wrong number of file descriptors")?;
         let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
         let bells = Bells {
@@ -86,7 +93,9 @@ impl Slow {
         let fds: Vec<BorrowedFd<'_>> =
             self.files.tun.iter().chain(first).map(AsFd::as_fd).chain([self.listener.as_fd()]).collect();
         link.send_within(&hello, &fds, SENDING_MAX)?;
-        for (set, sockets) in (0..).zip(&self.files.sockets).skip(1).filter(|(_, sockets)| !sockets.is_empty()) {
+        for (set, sockets) in
+            (0..).zip(&self.files.sockets).skip(1).filter(|(_, sockets)| !sockets.is_empty())
+        {
             let fds: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
             link.send_within(&FromPlane::Sockets { set, count: fds.len() as u16 }, &fds, SENDING_MAX)?;
         }

@@ -165,7 +165,9 @@ impl Slow {
     }
 
     fn state_of(&self, id: PeerId) -> Vec<Command> {
-        let (Some(config), Some(view)) = (self.device.config(id), self.device.peer(id)) else { return Vec::new() };
+        let (Some(config), Some(view)) = (self.device.config(id), self.device.peer(id)) else {
+            return Vec::new();
+        };
         let mut endpoints = [abi::Endpoint::None; abi::command::ENDPOINTS_PER_PEER];
         endpoints[0] = view.endpoint.map_or(abi::Endpoint::None, to_shared);
         let public_key = config.public_key.0;
@@ -206,7 +208,9 @@ pub(crate) fn to_ours(endpoint: abi::Endpoint) -> Option<Endpoint> {
     match endpoint {
         abi::Endpoint::None => None,
         abi::Endpoint::Udp(path) => Some(Endpoint::Udp(path_to_ours(path))),
-        abi::Endpoint::Turn { server, channel } => Some(Endpoint::Turn { server: path_to_ours(server), channel }),
+        abi::Endpoint::Turn { server, channel } => {
+            Some(Endpoint::Turn { server: path_to_ours(server), channel })
+        }
         abi::Endpoint::Control { token } => Some(Endpoint::Control { token }),
     }
 }
