@@ -22,8 +22,8 @@ enum Step {
 
 /// An identification that may not matter does not count: splitting counts up where the sender did not.
 fn without_id(mut packet: Vec<u8>) -> Vec<u8> {
-    if packet[0] == 0x45 && packet[6] & 0x40 != 0 && plain(&packet).is_some() && sum(&packet[..20]) == 0xffff
-    {
+    let v4 = plain(&packet).is_some_and(|(transport, _)| transport == 20);
+    if v4 && packet[6] & 0x40 != 0 && sum(&packet[..20]) == 0xffff {
         packet[4..6].fill(0);
         packet[10..12].fill(0);
     }
