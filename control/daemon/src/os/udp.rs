@@ -18,6 +18,11 @@ const RECV_BUFFER: usize = 4 << 20;
 /// What waits in a full interface's queue; senders are told to wait beyond it.
 const SEND_BUFFER: usize = 4 << 20;
 
+/// After a data plane was killed, the kernel takes its rings apart in the background, and they hold the sockets
+/// until then: some milliseconds, up to half a second on a busy machine.
+const LINGERING_TRIES: u32 = 25;
+const LINGERING_PAUSE: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
 /// A group of sockets on one port.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -31,6 +36,19 @@ impl Sockets {
     /// # Errors
     /// EADDRINUSE when another socket has the port, EACCES or others as the kernel says.
     pub(crate) fn open(port: u16, count: u32, fwmark: u32) -> io::Result<Self> {
+        for _ in 0..LINGERING_TRIES {
+            match Self::open_once(port, count, fwmark) {
+                Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
+                    // Nobody tells when a port becomes free, so it is asked again.
+                    let _ = rustix::thread::nanosleep(&LINGERING_PAUSE);
+                }
+                result => return result,
+            }
+        }
+        Self::open_once(port, count, fwmark)
+    }
+
+    fn open_once(port: u16, count: u32, fwmark: u32) -> io::Result<Self> {
         match Self::open_family(Domain::IPV6, port, count, fwmark) {
             Err(error) if no_ipv6(&error) => Self::open_family(Domain::IPV4, port, count, fwmark),
             result => result,
