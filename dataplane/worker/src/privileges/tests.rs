@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, waitpid};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Barrier};
 
 /// Runs `life` in a forked child, whose panic is exit code 101.
 fn child(life: impl FnOnce()) -> Pid {
@@ -270,11 +271,15 @@ fn the_filter_holds_for_threads_that_run_already() {
     let pid = child(|| {
         let unprivileged = Unprivileged::become_nobody("rmtest", 0).expect("root gives up");
         let (go, wait) = std::sync::mpsc::channel();
+        let up = Arc::new(Barrier::new(2));
+        let runs = Arc::clone(&up);
         let worker = std::thread::spawn(move || {
+            runs.wait();
             wait.recv().expect("the main thread says go");
             let _ =
                 rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
         });
+        up.wait();
         let _ = unprivileged.confine().expect("a kernel with seccomp");
         go.send(()).expect("the thread waits");
         let _ = worker.join();
@@ -290,10 +295,14 @@ fn threads_that_run_already_go_on() {
     }
     let pid = child(|| {
         let unprivileged = Unprivileged::become_nobody("rmtest", 0).expect("root gives up");
+        // A thread that has not begun yet would still introduce itself to the kernel (rseq), which is filtered.
+        let up = Arc::new(Barrier::new(5));
         let workers: Vec<_> = (0..4)
             .map(|_| {
                 let (go, wait) = std::sync::mpsc::channel::<usize>();
+                let runs = Arc::clone(&up);
                 let worker = std::thread::spawn(move || {
+                    runs.wait();
                     let mut sum = 0;
                     while let Ok(len) = wait.recv() {
                         std::thread::park_timeout(std::time::Duration::from_millis(1));
@@ -304,6 +313,7 @@ fn threads_that_run_already_go_on() {
                 (go, worker)
             })
             .collect();
+        up.wait();
         let _ = unprivileged.confine().expect("a kernel with seccomp");
         for (go, worker) in workers {
             for len in [100, 10_000, 10 << 20] {
