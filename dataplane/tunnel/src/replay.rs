@@ -29,20 +29,6 @@ impl Window {
         Self { newest: 0, ring: [0; RING_WORDS] }
     }
 
-    /// What [`Window::admit`] would say, without marking anything.
-    ///
-    /// # Errors
-    /// The same as [`Window::admit`].
-    pub fn check(&self, counter: u64) -> Result<(), Reject> {
-        if counter > self.newest {
-            return Ok(());
-        }
-        if self.newest - counter > REACH {
-            return Err(Reject::TooOld);
-        }
-        if self.ring[slot(counter / WORD_BITS)] & bit(counter) != 0 { Err(Reject::Seen) } else { Ok(()) }
-    }
-
     /// Marks `counter` as seen, or says why its packet must be dropped.
     ///
     /// # Errors
