@@ -1,25 +1,31 @@
 //! Which implementation does the work, and that it does it right.
 //!
-//! The choice is made once, at the first key: what [`ENV`] or [`force`] names, else the fastest that seals the
-//! example of RFC 8439 as the RFC does. A library that was built wrong for this processor is thus found before
-//! it has sealed a packet.
+//! The choice is made once, at the first key: what [`ENV`] or [`force`] names, else the fastest that this processor
+//! has and that seals the example of RFC 8439 as the RFC does. A kernel that was built wrong for this processor is
+//! thus found before it has sealed a packet.
 //!
 //! **Invariant:** a key keeps the kernel that it was made for; the choice is never looked at per packet.
 
 mod aws;
+mod own;
 mod portable;
 mod vector;
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::{KEY_LEN, NONCE_LEN};
+use crate::{KEY_LEN, NONCE_LEN, Open, Seal, TAG_LEN, nonce};
 
-/// Names a kernel (`aws-lc` or `portable`) for a whole process; other values are as if it were not set.
+/// Names a kernel (`avx512`, `avx2`, `aws-lc` or `portable`) for a whole process; other values, and kernels that
+/// this processor has not, are as if it were not set.
 pub const ENV: &str = "RINGMESH_AEAD";
 
 /// An implementation of ChaCha20-Poly1305.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kernel {
+    /// Ours, sixteen blocks at once.
+    Avx512,
+    /// Ours, eight blocks at once.
+    Avx2,
     /// AWS-LC's assembly: the fastest library.
     AwsLc,
     /// The `chacha20poly1305` crate: plain Rust, everywhere the same, and the judge of the others.
@@ -28,15 +34,31 @@ pub enum Kernel {
 
 impl Kernel {
     /// All kernels, the fastest first.
-    pub const ALL: [Self; 2] = [Self::AwsLc, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::AwsLc, Self::Avx2, Self::Portable];
 
     /// Its name, as [`ENV`] and people use it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
             Self::AwsLc => "aws-lc",
             Self::Portable => "portable",
         }
+    }
+
+    /// Whether this processor has what the kernel needs.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Avx512 | Self::Avx2 => own::Instructions::detect(self).is_some(),
+            Self::AwsLc | Self::Portable => true,
+        }
+    }
+
+    /// The kernels that this processor has, the fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kernel| kernel.is_available())
     }
 }
 
@@ -65,37 +87,101 @@ fn choose(wanted: Option<&str>, holds: impl Fn(Kernel) -> bool) -> Kernel {
 
 /// A key as its kernel wants it.
 pub(crate) enum Prepared {
+    Own(own::Key),
     AwsLc(aws::Key),
     Portable(portable::Key),
 }
 
 impl Prepared {
+    /// Takes a library instead of a kernel that this processor has not.
     pub(crate) fn new(kernel: Kernel, bytes: &[u8; KEY_LEN]) -> Self {
-        match kernel {
-            // AWS-LC refuses only when it gets no memory; the packets can still flow.
-            Kernel::AwsLc => match aws::Key::new(bytes) {
-                Some(key) => Self::AwsLc(key),
-                None => Self::Portable(portable::Key::new(bytes)),
-            },
-            Kernel::Portable => Self::Portable(portable::Key::new(bytes)),
+        if let Some(instructions) = own::Instructions::detect(kernel) {
+            return Self::Own(own::Key::new(instructions, bytes));
+        }
+        // AWS-LC refuses only when it gets no memory; the packets can still flow.
+        match aws::Key::new(bytes).filter(|_| kernel != Kernel::Portable) {
+            Some(key) => Self::AwsLc(key),
+            None => Self::Portable(portable::Key::new(bytes)),
         }
     }
 
-    /// Seals `text`, plaintext and room for a tag, in place.
-    pub(crate) fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], text: &mut [u8]) {
+    /// What the key was made for: jobs of one kernel can share its lanes.
+    pub(crate) const fn kernel(&self) -> Kernel {
         match self {
-            Self::AwsLc(key) => key.seal(nonce, aad, text),
-            Self::Portable(key) => key.seal(nonce, aad, text),
+            Self::Own(key) => key.instructions().kernel(),
+            Self::AwsLc(_) => Kernel::AwsLc,
+            Self::Portable(_) => Kernel::Portable,
+        }
+    }
+
+    const fn instructions(&self) -> Option<own::Instructions> {
+        match self {
+            Self::Own(key) => Some(key.instructions()),
+            Self::AwsLc(_) | Self::Portable(_) => None,
+        }
+    }
+
+    /// See [`own::Key::alone`].
+    fn alone(&self, len: usize) -> Option<&aws::Key> {
+        match self {
+            Self::Own(key) => key.alone(len),
+            Self::AwsLc(_) | Self::Portable(_) => None,
+        }
+    }
+
+    /// Seals one text, `body` in `out`, with additional data: what the RFCs' examples have and packets have not.
+    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], body: &[u8], out: &mut [u8]) {
+        match self {
+            Self::Own(key) => key.seal(nonce, aad, body, out),
+            Self::AwsLc(key) => key.seal(nonce, aad, lay_out(&[], body, out)),
+            Self::Portable(key) => key.seal(nonce, aad, lay_out(&[], body, out)),
         }
     }
 
     /// Opens `text`, ciphertext and tag, in place. On `false` it holds no plaintext.
-    pub(crate) fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], text: &mut [u8]) -> bool {
+    fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], text: &mut [u8]) -> bool {
         match self {
+            Self::Own(key) => key.open(nonce, aad, text),
             Self::AwsLc(key) => key.open(nonce, aad, text),
             Self::Portable(key) => key.open(nonce, aad, text),
         }
     }
+}
+
+/// Seals jobs whose keys are all of one kernel.
+pub(crate) fn seal(jobs: &mut [Seal<'_>]) {
+    if let Some(instructions) = jobs.first().and_then(|job| job.key.0.instructions()) {
+        return own::seal(instructions, jobs);
+    }
+    for job in jobs {
+        let text = lay_out(job.head, job.body, job.out);
+        match &job.key.0 {
+            Prepared::AwsLc(key) => key.seal(&nonce(job.counter), &[], text),
+            Prepared::Portable(key) => key.seal(&nonce(job.counter), &[], text),
+            Prepared::Own(_) => {}
+        }
+    }
+}
+
+/// Opens jobs whose keys are all of one kernel.
+pub(crate) fn open(jobs: &mut [Open<'_>]) {
+    if let Some(instructions) = jobs.first().and_then(|job| job.key.0.instructions()) {
+        return own::open(instructions, jobs);
+    }
+    for job in jobs {
+        job.ok = job.key.0.open(&nonce(job.counter), &[], job.text);
+    }
+}
+
+/// Libraries seal in place: brings the text there first. What is left up to the tag is padding.
+fn lay_out<'a>(head: &[u8], body: &[u8], out: &'a mut [u8]) -> &'a mut [u8] {
+    let (first, rest) = out.split_at_mut(head.len());
+    let (second, rest) = rest.split_at_mut(body.len());
+    let (padding, _tag) = rest.split_at_mut(rest.len() - TAG_LEN);
+    first.copy_from_slice(head);
+    second.copy_from_slice(body);
+    padding.fill(0);
+    out
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(UNDECIDED);

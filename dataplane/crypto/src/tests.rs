@@ -20,8 +20,8 @@ pub(crate) const DRAFTS_SEALED: &str = "64a0861575861af460f062c79be643bd5e805cfd
 /// Lengths up to a little more than 64 blocks, the widest step of any kernel that we know, twice.
 const LEN_MAX: usize = 4_200;
 
-fn keys(bytes: [u8; KEY_LEN]) -> [Key; Kernel::ALL.len()] {
-    Kernel::ALL.map(|kernel| Key::for_kernel(kernel, &bytes))
+fn keys(bytes: [u8; KEY_LEN]) -> Vec<Key> {
+    Kernel::available().map(|kernel| Key::for_kernel(kernel, &bytes)).collect()
 }
 
 fn noise(len: usize, seed: u8) -> Vec<u8> {
@@ -54,23 +54,44 @@ fn the_counter_is_a_little_endian_nonce() {
 /// Every length, at alignments that go through all residues of 64: same ciphertext, and each opens the other's.
 #[test]
 fn kernels_agree_on_all_lengths_and_alignments() {
-    let [fast, judge] = keys([7; KEY_LEN]);
+    let keys = keys([7; KEY_LEN]);
+    let (judge, others) = keys.split_last().expect("the portable kernel is always there");
     let plain = noise(LEN_MAX, 0);
     let mut room = vec![0; LEN_MAX + TAG_LEN + 64];
     for len in 0..=LEN_MAX {
         let counter = len as u64;
-        let expected = sealed(&judge, counter, &plain[..len]);
-        for shift in [len * 7 % 64, (len * 5 + 1) % 64] {
-            let out = &mut room[shift..shift + len + TAG_LEN];
-            // What lies there from before must not matter.
-            out.fill(0xEE);
-            seal(&mut [Seal { key: &fast, counter, head: &[], body: &plain[..len], out }]);
-            assert_eq!(out, expected, "{len} bytes at {shift}");
-            assert!(opened(&fast, counter, out), "{len} bytes at {shift}");
-            assert_eq!(out[..len], plain[..len], "{len} bytes at {shift}");
+        let expected = sealed(judge, counter, &plain[..len]);
+        for key in others {
+            for shift in [len * 7 % 64, (len * 5 + 1) % 64, (len * 3 + 1) % 64, (len + 32) % 64] {
+                let out = &mut room[shift..shift + len + TAG_LEN];
+                // What lies there from before must not matter.
+                out.fill(0xEE);
+                let [seal_second, open_second] = &mut [vec![0; TAG_LEN], sealed(key, 9, &[])];
+                // A packet that is alone may take another way than two.
+                if len % 2 == shift % 2 {
+                    seal(&mut [Seal { key, counter, head: &[], body: &plain[..len], out }]);
+                } else {
+                    seal(&mut [
+                        Seal { key, counter, head: &[], body: &plain[..len], out },
+                        Seal { key, counter: 8, head: &[], body: &[], out: seal_second },
+                    ]);
+                }
+                assert_eq!(out, expected, "{len} bytes at {shift}, {:?}", key.0.kernel());
+                if len % 2 == shift % 2 {
+                    assert!(opened(key, counter, out), "{len} bytes at {shift}, {:?}", key.0.kernel());
+                } else {
+                    let mut jobs = [
+                        Open { key, counter, text: out, ok: false },
+                        Open { key, counter: 9, text: open_second, ok: false },
+                    ];
+                    open(&mut jobs);
+                    assert!(jobs.iter().all(|job| job.ok), "{len} bytes at {shift}, {:?}", key.0.kernel());
+                }
+                assert_eq!(out[..len], plain[..len], "{len} bytes at {shift}");
+            }
         }
         let mut text = expected;
-        assert!(opened(&judge, counter, &mut text), "{len} bytes");
+        assert!(opened(judge, counter, &mut text), "{len} bytes");
         assert_eq!(text[..len], plain[..len], "{len} bytes");
     }
 }
@@ -129,22 +150,23 @@ fn text_shorter_than_a_tag_is_no_text() {
     }
 }
 
-/// A batch of several keys, lengths and one forgery: every job has its own end.
+/// A batch of several kernels, keys, lengths and one forgery: every job has its own end.
 #[test]
 fn jobs_do_not_touch_each_other() {
-    let [one, two] = keys([1; KEY_LEN]);
-    let [three, _] = keys([2; KEY_LEN]);
-    let keys = [&one, &two, &three];
+    let (some, others) = (keys([1; KEY_LEN]), keys([2; KEY_LEN]));
+    let keys: Vec<&Key> = some.iter().flat_map(|key| [key, key, key]).chain(&others).collect();
+    let count = 4 * keys.len();
+    let key = |at: usize| keys[at % keys.len()];
     let mut texts: Vec<Vec<u8>> =
-        (0..9).map(|at| sealed(keys[at % 3], at as u64, &noise(at * 100, 3))).collect();
+        (0..count).map(|at| sealed(key(at), at as u64, &noise(at * 37, 3))).collect();
     texts[4][0] ^= 1;
     let jobs = texts.iter_mut().enumerate();
     let mut jobs: Vec<Open<'_>> =
-        jobs.map(|(at, text)| Open { key: keys[at % 3], counter: at as u64, text, ok: at == 4 }).collect();
+        jobs.map(|(at, text)| Open { key: key(at), counter: at as u64, text, ok: at == 4 }).collect();
     open(&mut jobs);
     for (at, job) in jobs.iter().enumerate() {
         assert_eq!(job.ok, at != 4, "job {at}");
-        assert!(at == 4 || job.text[..at * 100] == noise(at * 100, 3), "job {at}");
+        assert!(at == 4 || job.text[..at * 37] == noise(at * 37, 3), "job {at}");
     }
 }
 
@@ -185,6 +207,65 @@ proptest! {
     fn any_bytes_get_an_answer(text in prop::collection::vec(any::<u8>(), 0..200), counter in any::<u64>()) {
         for key in keys([3; KEY_LEN]) {
             prop_assert!(!opened(&key, counter, &mut text.clone()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A batch of any shape is what its packets are alone, sealed by the judge.
+    #[test]
+    fn a_batch_is_its_packets(
+        shapes in prop::collection::vec((0_usize..300, 0_usize..1_500, 0_usize..32, 0_u8..3), 0..40),
+        forged in any::<u64>(),
+    ) {
+        for kernel in Kernel::available() {
+            let keys = [1, 2, 3].map(|byte| Key::for_kernel(kernel, &[byte; KEY_LEN]));
+            let judges = [1, 2, 3].map(|byte| Key::for_kernel(Kernel::Portable, &[byte; KEY_LEN]));
+            let plains: Vec<(Vec<u8>, Vec<u8>)> =
+                shapes.iter().map(|&(head, body, ..)| (noise(head, 5), noise(body, 6))).collect();
+            let mut outs: Vec<Vec<u8>> = shapes
+                .iter()
+                .map(|&(head, body, padding, _)| vec![0x77; head + body + padding + TAG_LEN])
+                .collect();
+            let parts = shapes.iter().zip(&plains).zip(&mut outs).enumerate();
+            let mut jobs: Vec<Seal<'_>> = parts
+                .map(|(at, ((&(.., key), (head, body)), out))| {
+                    Seal { key: &keys[usize::from(key)], counter: at as u64, head, body, out }
+                })
+                .collect();
+            seal(&mut jobs);
+            for (at, (&(_, _, padding, key), (head, body))) in shapes.iter().zip(&plains).enumerate() {
+                let plain = [&head[..], body, &vec![0; padding]].concat();
+                prop_assert_eq!(&outs[at], &sealed(&judges[usize::from(key)], at as u64, &plain));
+            }
+            let is_forged = |at: usize| forged >> (at % 64) & 1 == 1;
+            for (at, out) in outs.iter_mut().enumerate() {
+                *out.last_mut().expect("a tag") ^= u8::from(is_forged(at));
+            }
+            let before = outs.clone();
+            let parts = shapes.iter().zip(&mut outs).enumerate();
+            let mut jobs: Vec<Open<'_>> = parts
+                .map(|(at, (&(.., key), text))| {
+                    Open { key: &keys[usize::from(key)], counter: at as u64, text, ok: is_forged(at) }
+                })
+                .collect();
+            open(&mut jobs);
+            for (at, job) in jobs.iter().enumerate() {
+                prop_assert_eq!(job.ok, !is_forged(at));
+            }
+            for (at, (head, body)) in plains.iter().enumerate() {
+                let (text, sealed) = (&outs[at], &before[at]);
+                let plain_len = sealed.len() - TAG_LEN;
+                if is_forged(at) {
+                    let wiped = text[..plain_len].iter().all(|&byte| byte == 0);
+                    prop_assert!(wiped || text[..plain_len] == sealed[..plain_len]);
+                } else {
+                    prop_assert_eq!(&text[..head.len() + body.len()], &[&head[..], body].concat()[..]);
+                    prop_assert!(text[head.len() + body.len()..plain_len].iter().all(|&byte| byte == 0));
+                }
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ pub const UNSAFE: &[Room] = &[
     ("control/daemon/src/os/udp.rs", "socket options that no library of ours wraps"),
     ("control/daemon/src/os/watched.rs", "tokio leaves the proof that a descriptor stays open to its caller"),
     ("dataplane/abi/src/region.rs", "maps the shared memory and views it as atomics"),
+    ("dataplane/crypto/src/arch.rs", "wraps instructions that not every processor has"),
+    ("dataplane/crypto/src/arch/", "instructions that not every processor has, and masked loads and stores"),
     ("dataplane/io/src/buffers.rs", "the ring of provided buffers is shared with the kernel"),
     ("dataplane/io/src/buffers/tests.rs", "plays the kernel's part in the ring of provided buffers"),
     ("dataplane/io/src/memory.rs", "maps the buffers and gives out slices of them"),
