@@ -8,12 +8,13 @@
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 /// Bytes of control data that a send needs at most: source, traffic class, segment size.
 pub(crate) const SEND_CONTROL_LEN: usize = 96;
 
-/// Bytes of control data that a receive has room for: both kinds of source, both kinds of traffic class
-/// and the segment size are 160; what else a socket may have been told to report is cut off.
+/// Bytes of control data that a receive has room for: both kinds of source, both kinds of traffic class,
+/// the segment size and the time are 192; what else a socket may have been told to report is cut off.
 pub(crate) const RECV_CONTROL_LEN: usize = 208;
 
 const WORD: usize = size_of::<usize>();
@@ -99,6 +100,8 @@ pub(crate) struct Received {
     pub(crate) tos: u8,
     /// Bytes per datagram if the kernel joined several; 0 if not.
     pub(crate) segment: u32,
+    /// When the kernel got the first of them, since 1970; only if the socket was told to say so (SO_TIMESTAMPNS).
+    pub(crate) arrived: Option<Duration>,
 }
 
 impl Received {
@@ -116,6 +119,7 @@ impl Received {
             (libc::SOL_IPV6, libc::IPV6_PKTINFO) => self.take_pktinfo6(value),
             (libc::SOL_IP, libc::IP_TOS) => self.tos = value.first().copied().unwrap_or(0),
             (libc::SOL_IPV6, libc::IPV6_TCLASS) => self.tos = word(value).unwrap_or(0) as u8,
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => self.arrived = timespec(value),
             (libc::SOL_UDP, libc::UDP_GRO) => self.segment = word(value).unwrap_or(0),
             _ => {}
         }
@@ -139,6 +143,14 @@ impl Received {
 
 fn word(value: &[u8]) -> Option<u32> {
     value.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes))
+}
+
+/// A `struct timespec` with 64-bit fields.
+fn timespec(value: &[u8]) -> Option<Duration> {
+    let (secs, rest) = value.split_first_chunk::<8>()?;
+    let nanos = i64::from_ne_bytes(*rest.first_chunk::<8>()?);
+    let secs = u64::try_from(i64::from_ne_bytes(*secs)).ok()?;
+    Some(Duration::new(secs, u32::try_from(nanos).ok().filter(|&nanos| nanos < 1_000_000_000)?))
 }
 
 /// The entries of received control data as (level, type, value).

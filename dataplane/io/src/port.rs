@@ -12,6 +12,7 @@ use crate::{Span, VnetHdr};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// The length of a send slot in bytes: every UDP payload fits (RFC 768: 65,535 with the header).
 pub const SLOT_LEN: usize = 65_536;
@@ -117,6 +118,8 @@ pub enum Event {
         tos: u8,
         /// Which of the port's sockets.
         socket: u8,
+        /// The wall clock (since 1970) when the kernel got the first of them, if the socket says so.
+        arrived: Option<Duration>,
     },
     /// Somebody wrote to this worker's eventfd.
     Woken,

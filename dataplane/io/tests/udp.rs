@@ -79,7 +79,7 @@ fn runs_go_out_and_come_in_whole() {
             let mut arrived = vec![];
             let mut runs = 0;
             far_rig.until(|port, event| {
-                if let Event::Datagrams { buf, span, segment, from, local, tos, socket } = *event {
+                if let Event::Datagrams { buf, span, segment, from, local, tos, socket, .. } = *event {
                     assert_eq!(
                         (segment, from.port(), tos, socket),
                         (1_000, 7_001, 0x2e << 2 | 1, 0),

@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** after its start a worker allocates nothing for a packet and waits for nobody but the kernel.
 
+mod codel;
 mod counters;
 mod mail;
 #[cfg(test)]

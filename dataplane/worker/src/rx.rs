@@ -20,7 +20,7 @@ use ringmesh_wire::{
 use crate::{
     mail::{LETTER_LEN, Letter, Note},
     parcel::Load,
-    turn::{Arrival, Worker},
+    turn::{Arrival, Worker, slice},
 };
 
 impl<P: Port> Worker<P> {
@@ -71,7 +71,7 @@ impl<P: Port> Worker<P> {
         // The low byte is a hint that a stranger may have written: it only chooses who looks into its own table.
         let owner = (index & 0xff) as u8;
         if owner != self.number && owner < self.snapshot.workers {
-            let Arrival { segment, from, local, tos, socket } = *arrival;
+            let Arrival { segment, from, local, tos, socket, .. } = *arrival;
             let span = Span { start: stretch.start as u32, len: stretch.len() as u32 };
             return self.hand_over(
                 owner,
@@ -136,9 +136,24 @@ impl<P: Port> Worker<P> {
         if watch {
             self.note(Note::Active { id });
         }
+        let mut congested = self.is_congested(&stretch, arrival);
         for span in admitted {
-            self.deliver(id, span, arrival.tos);
+            let marks = congested && self.is_tcp(span);
+            congested &= !marks;
+            self.deliver(id, span, if marks { arrival.tos | ecn::CE } else { arrival.tos });
         }
+    }
+
+    /// Whether one packet of this stretch is to be marked, as a router whose queue stands would mark it: our socket
+    /// is the path's last queue. Only bulk is asked to slow down.
+    fn is_congested(&mut self, stretch: &Range<usize>, arrival: &Arrival) -> bool {
+        let Some(waited) = arrival.waited.filter(|_| stretch.len() >= BULK_LEN) else { return false };
+        self.codel.is_due(waited, self.now)
+    }
+
+    /// Whether this is TCP. Other senders may not listen to a single loss, and would only lose.
+    fn is_tcp(&mut self, span: Span) -> bool {
+        slice(self.port.region(), span).and_then(ip::peek).is_some_and(|header| header.protocol == TCP)
     }
 
     /// An authenticated packet moves the endpoint (paper, section 6.5 and section 2.1 on roaming).
@@ -209,6 +224,10 @@ pub(crate) fn source(arrival: &Arrival) -> Endpoint {
     })
 }
 
+/// What belongs to a bulk transfer: as many bytes of one run as interactive traffic does not send at once.
+const BULK_LEN: usize = 1_000;
+/// Protocol number of TCP.
+const TCP: u8 = 6;
 /// Datagrams of one GRO run: `UDP_GRO_CNT_MAX` of the kernel.
 const RUN_MAX: usize = 64;
 

@@ -12,6 +12,7 @@ use ringmesh_io::{BufId, Event, Joiner, Port, Span, VnetHdr, clock};
 use ringmesh_tunnel::{Drop, PeerId};
 
 use crate::{
+    codel::Codel,
     counters::Counters,
     mail::{Note, Order, SlowMail, WorkerMail},
     parcel::{Load, Parcel, Pool},
@@ -25,6 +26,9 @@ pub(crate) struct Worker<P: Port> {
     pub(crate) number: u8,
     pub(crate) port: P,
     pub(crate) now: Duration,
+    /// The wall clock, which the kernel stamps arrivals with.
+    wall: Duration,
+    pub(crate) codel: Codel,
     pub(crate) peers: Peers,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) counters: Counters,
@@ -85,6 +89,8 @@ impl<P: Port> Worker<P> {
             number,
             port,
             now: Duration::ZERO,
+            wall: Duration::ZERO,
+            codel: Codel::default(),
             peers: Peers::default(),
             snapshot,
             counters: Counters::default(),
@@ -124,6 +130,8 @@ impl<P: Port> Worker<P> {
         self.port.turn(sleep, events)?;
         self.bell().on_wake();
         self.now = clock::boottime();
+        let (secs, nanos) = clock::wall();
+        self.wall = Duration::new(secs, nanos);
         self.counters.turns += 1;
 
         self.take_orders();
@@ -159,9 +167,10 @@ impl<P: Port> Worker<P> {
                 self.counters.reads += 1;
                 self.packet(buf, vnet, span);
             }
-            Event::Datagrams { buf, span, segment, from, local, tos, socket } => {
+            Event::Datagrams { buf, span, segment, from, local, tos, socket, arrived } => {
                 self.counters.receives += 1;
-                self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket });
+                let waited = arrived.and_then(|arrived| self.wall.checked_sub(arrived));
+                self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket, waited });
             }
             Event::Woken => {}
             Event::SendFailed { datagrams, .. } => self.counters.drop(Drop::SendFailed, u64::from(datagrams)),
@@ -317,7 +326,8 @@ impl<P: Port> Worker<P> {
         match load {
             Load::Packet { vnet } => self.packet(buf, vnet, span),
             Load::Datagrams { segment, from, local, tos, socket } => {
-                self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket });
+                let arrival = Arrival { segment, from, local, tos, socket, waited: None };
+                self.run_of_datagrams(buf, span, &arrival);
             }
         }
     }
@@ -431,6 +441,8 @@ pub(crate) struct Arrival {
     pub(crate) local: Option<(std::net::IpAddr, u32)>,
     pub(crate) tos: u8,
     pub(crate) socket: u8,
+    /// For how long the run waited in the socket, if the kernel says so.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// A packet that was read, and waits for a send buffer.

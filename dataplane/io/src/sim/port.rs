@@ -182,6 +182,7 @@ impl SimPort {
                 local: Some((address.ip(), 1)),
                 tos: flight.tos,
                 socket: socket as u8,
+                arrived: None,
             });
         }
     }

@@ -278,6 +278,7 @@ impl Delivery {
             local: self.received.local,
             tos: self.received.tos,
             socket,
+            arrived: self.received.arrived,
         }
     }
 }

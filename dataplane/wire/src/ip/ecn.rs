@@ -7,7 +7,8 @@
 const MASK: u8 = 0b11;
 const NOT_ECT: u8 = 0b00;
 const ECT_1: u8 = 0b01;
-const CE: u8 = 0b11;
+/// Congestion experienced.
+pub const CE: u8 = 0b11;
 
 /// The outer type of service for a packet: the inner ECN field and no DSCP (RFC 6040, section 4.1).
 #[must_use]

@@ -1,0 +1,65 @@
+//! When a standing queue asks for a mark or a loss: CoDel (RFC 8289).
+//!
+//! A queue that empties now and then is doing its work; one that never does is only delay, and its sender has to
+//! slow down. The measure is how long each packet waited: when that stays above [`TARGET`] for an [`INTERVAL`], one
+//! packet is marked, and then more and more often until the queue has gone.
+//!
+//! Target and interval are below the RFC's 5 and 100 ms. Those are for a link that serves the whole internet; here
+//! the queue stands in front of a processor that takes gigabits per second, and its senders are as near as a game
+//! server in the next room. A sender far away is asked a little early, and only if it fills this queue for long.
+//!
+//! **Invariant:** pure: time comes in, a decision goes out.
+
+use std::time::Duration;
+
+/// Waiting that is no reason to complain.
+pub(crate) const TARGET: Duration = Duration::from_micros(300);
+/// For how long waiting must exceed it.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The state of one queue.
+#[derive(Debug, Default)]
+pub(crate) struct Codel {
+    /// When waiting will have been above the target for an interval.
+    above_from: Option<Duration>,
+    marking: bool,
+    /// Marks since marking began.
+    count: u32,
+    next: Duration,
+    /// When a packet was last looked at.
+    seen: Duration,
+}
+
+impl Codel {
+    /// Whether this packet, which `waited` in the queue, is to be marked at `now`.
+    pub(crate) fn is_due(&mut self, waited: Duration, now: Duration) -> bool {
+        let idle = now.saturating_sub(self.seen) > INTERVAL;
+        self.seen = now;
+        if waited < TARGET || idle {
+            self.above_from = None;
+            self.marking = false;
+            return false;
+        }
+        let above_from = *self.above_from.get_or_insert(now + INTERVAL);
+        if self.marking {
+            return now >= self.next && self.mark(now, self.count + 1);
+        }
+        if now < above_from {
+            return false;
+        }
+        self.marking = true;
+        // A queue that stands again soon needs about the rate that helped last time.
+        let recent = now.saturating_sub(self.next) < INTERVAL * 16;
+        self.mark(now, if recent { self.count.saturating_sub(2).max(1) } else { 1 })
+    }
+
+    /// Notes a mark and when the next is due: after an interval divided by the square root of their number.
+    fn mark(&mut self, now: Duration, count: u32) -> bool {
+        self.count = count;
+        self.next = now + INTERVAL.div_f64(f64::from(count).sqrt());
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
