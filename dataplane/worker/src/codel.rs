@@ -13,9 +13,9 @@
 use std::time::Duration;
 
 /// Waiting that is no reason to complain.
-pub(crate) const TARGET: Duration = Duration::from_micros(300);
+pub(crate) const TARGET: Duration = Duration::from_micros(200);
 /// For how long waiting must exceed it.
-pub(crate) const INTERVAL: Duration = Duration::from_millis(10);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The state of one queue.
 #[derive(Debug, Default)]

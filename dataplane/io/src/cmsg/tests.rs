@@ -17,7 +17,7 @@ fn raw(level: i32, kind: i32, value: &[u8]) -> Vec<u8> {
 /// A source that we would send is read back as the address a datagram arrived at, wherever layouts agree.
 #[test]
 fn what_is_built_is_read_back() {
-    let cases: [(Vec<u8>, Received); 6] = [
+    let cases: [(Vec<u8>, Received); 10] = [
         (
             built(|c| c.source(ip("192.0.2.7"), 4)),
             Received { local: Some((ip("192.0.2.7"), 0)), ..Received::default() },
@@ -36,6 +36,23 @@ fn what_is_built_is_read_back() {
             raw(libc::SOL_UDP, libc::UDP_GRO, &1_452i32.to_ne_bytes()),
             Received { segment: 1_452, ..Received::default() },
         ),
+        (
+            raw(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &[5_i64, 7].map(i64::to_ne_bytes).concat()),
+            Received { arrived: Some(Duration::new(5, 7)), ..Received::default() },
+        ),
+        (
+            raw(
+                libc::SOL_SOCKET,
+                libc::SCM_TIMESTAMPNS,
+                &[5_i64, 1_000_000_000].map(i64::to_ne_bytes).concat(),
+            ),
+            Received::default(),
+        ),
+        (
+            raw(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &[-1_i64, 7].map(i64::to_ne_bytes).concat()),
+            Received::default(),
+        ),
+        (raw(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &[0; 12]), Received::default()),
     ];
     for (control, expected) in cases {
         assert_eq!(Received::parse(&control), expected, "{control:?}");
@@ -52,7 +69,7 @@ fn several_entries_count_together() {
     all.extend(raw(libc::SOL_UDP, libc::UDP_GRO, &1_200i32.to_ne_bytes()));
     assert_eq!(
         Received::parse(&all),
-        Received { local: Some((ip("10.1.2.3"), 9)), tos: 0x2e, segment: 1_200 }
+        Received { local: Some((ip("10.1.2.3"), 9)), tos: 0x2e, segment: 1_200, arrived: None }
     );
 }
 

@@ -21,15 +21,15 @@ fn a_short_wait_is_never_marked() {
 fn a_burst_shorter_than_an_interval_is_left_alone() {
     let mut codel = Codel::default();
     for burst in 0..50 {
-        assert_eq!(marks(&mut codel, burst * 20, 9, micros(5_000)), []);
-        assert_eq!(marks(&mut codel, burst * 20 + 9, 1, micros(50)), []);
+        assert_eq!(marks(&mut codel, burst * 20, 4, micros(5_000)), []);
+        assert_eq!(marks(&mut codel, burst * 20 + 4, 1, micros(50)), []);
     }
 }
 
 #[test]
 fn a_standing_queue_is_marked_ever_more_often() {
     let marks = marks(&mut Codel::default(), 0, 100, micros(2_000));
-    assert_eq!(marks[..4], [10, 20, 27, 33]);
+    assert_eq!(marks[..4], [5, 10, 13, 16]);
     assert!(marks.len() > 12, "{marks:?}");
 }
 
@@ -37,8 +37,8 @@ fn a_standing_queue_is_marked_ever_more_often() {
 fn an_empty_queue_ends_it_and_a_quick_return_is_met_with_the_rate_that_helped() {
     let mut codel = Codel::default();
     let first = marks(&mut codel, 0, 100, micros(2_000)).len();
-    assert_eq!(marks(&mut codel, 100, 20, micros(100)), []);
-    let again = marks(&mut codel, 120, 100, micros(2_000)).len();
+    assert_eq!(marks(&mut codel, 100, 3, micros(100)), []);
+    let again = marks(&mut codel, 103, 100, micros(2_000)).len();
     assert!(again > first * 3 / 2, "{first} marks, then {again}");
 }
 
