@@ -148,8 +148,11 @@ impl Slow {
 
     fn take_notes(&mut self, now: Duration) {
         for _ in 0..NOTES_PER_TURN {
-            let Some(note) = self.office.slow.notes.pop() else { return };
+            let Some(note) = self.office.slow.notes.pop() else { break };
             self.handle_note(note, now);
+        }
+        if self.office.slow.take_wants_room() {
+            self.office.workers.iter().for_each(|mail| mail.bell.ring());
         }
     }
 
