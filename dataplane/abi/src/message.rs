@@ -3,7 +3,8 @@
 //! A message: magic (4 bytes), version (4), kind (4), then the fields of that kind. Wherever fds are many, they come in the order
 //! in which the variant names them.
 //!
-//! First start: control sends `Start` on a socketpair, the data plane answers `Ready` or `Failed`. A later control process
+//! First start: control sends `Start` on a socketpair, the data plane answers `Ready` or `Failed`; when it has answered the commands
+//! that make the state, control says `Rebuilt`. A later control process
 //! connects to the listener, sends `Dump` and hears `Hello`; it answers `Attach`, then hears one `State` for each command that
 //! would make the data plane's state, then `End`. A data plane that gets a question of another version answers it in its
 //! own, from which control learns that it has to replace it.
@@ -77,6 +78,9 @@ pub enum ToPlane {
     },
     /// Say what runs: the answer is `Hello`.
     Dump,
+    /// The commands so far make all that was acknowledged before this data plane began. One that loses control earlier
+    /// ends: half of a state must not pass for the whole.
+    Rebuilt,
     /// Wipe the keys and end.
     Stop,
 }
@@ -217,6 +221,9 @@ impl Message for ToPlane {
             Self::Dump => {
                 fields.u32(DUMP);
             }
+            Self::Rebuilt => {
+                fields.u32(REBUILT);
+            }
             Self::Stop => {
                 fields.u32(STOP);
             }
@@ -235,6 +242,7 @@ impl Message for ToPlane {
             ATTACH => Ok(Self::Attach { generation: fields.u64()? }),
             SOCKETS => read_sockets(fields).map(|(set, count)| Self::Sockets { set, count }),
             DUMP => Ok(Self::Dump),
+            REBUILT => Ok(Self::Rebuilt),
             STOP => Ok(Self::Stop),
             _ => Err(Refused::Field("message kind")),
         }
@@ -245,7 +253,7 @@ impl Message for ToPlane {
             Self::Start { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 4,
             Self::Attach { .. } => 3,
             Self::Sockets { count, .. } => usize::from(*count),
-            Self::Dump | Self::Stop => 0,
+            Self::Dump | Self::Rebuilt | Self::Stop => 0,
         }
     }
 }
@@ -379,6 +387,7 @@ const ATTACH: u32 = 2;
 const SOCKETS: u32 = 3;
 const DUMP: u32 = 4;
 const STOP: u32 = 5;
+const REBUILT: u32 = 6;
 const READY: u32 = 101;
 const FAILED: u32 = 102;
 const HELLO: u32 = 103;

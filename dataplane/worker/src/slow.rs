@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, rows::PlaneRow};
+use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, fault::Point, rows::PlaneRow};
 use ringmesh_io::clock;
 use ringmesh_tunnel::{Drop, device::Device, tai64n::Tai64N};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -39,6 +39,8 @@ pub(crate) struct Slow {
     pub(crate) bells: Bells,
     /// The control process that we serve; `None` while there is none.
     pub(crate) link: Option<Link>,
+    /// Control has told all that was acknowledged before we began.
+    pub(crate) whole: bool,
     pub(crate) listener: Listener,
     pub(crate) files: Files,
     pub(crate) about: About,
@@ -237,6 +239,7 @@ impl Slow {
         if self.plane.control_sleeps() {
             // A bell that cannot be struck belongs to a control process that is gone.
             let _ = self.bells.control.strike();
+            Point::PlaneRung.pass();
         }
     }
 

@@ -133,6 +133,7 @@ async fn assemble(
         backoff: Backoff::default(),
         start_at: Duration::ZERO,
         progress_at: now,
+        rebuilt: attached,
         wanted: state.clone(),
         acked: state,
         astray: false,

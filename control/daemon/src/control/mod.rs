@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use inotify::Inotify;
 use ringmesh_abi::Command;
+use ringmesh_abi::fault::Point;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
@@ -60,6 +61,8 @@ struct Control {
     start_at: Duration,
     /// When the data plane last answered a command or was sent one while none was open, since boot.
     progress_at: Duration,
+    /// The data plane knows that it holds all that was acknowledged before it began.
+    rebuilt: bool,
     /// What was asked for, as far as it is planned.
     wanted: State,
     /// What the data plane has acknowledged.
@@ -221,11 +224,13 @@ impl Control {
                 let idle = !self.jobs.is_waiting();
                 if self.jobs.send(&mut plane.memory) {
                     plane.wake();
+                    Point::ControlRung.pass();
                     if idle {
                         self.progress_at = boottime();
                     }
                 }
             }
+            self.tell_rebuilt();
             if !self.jobs.finish() {
                 return;
             }

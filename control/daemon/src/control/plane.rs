@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Completion, Datagram, PlaneEvent, Refused, ToPlane};
 
 use super::Control;
@@ -43,6 +44,7 @@ impl Control {
 
     fn on_completion(&mut self, completion: Result<Completion, Refused>) {
         let Ok(completion) = completion else { return };
+        Point::ControlCompletionRead.pass();
         self.progress_at = boottime();
         match self.jobs.complete(completion) {
             Done::Holds(command) => {
@@ -99,6 +101,7 @@ impl Control {
         match start(&self.kit, self.options.name.as_str()).await {
             Ok(plane) => {
                 self.plane = Some(plane);
+                self.rebuilt = false;
                 self.counters.restarts += 1;
                 self.progress_at = boottime();
             }
@@ -112,15 +115,26 @@ impl Control {
         }
     }
 
+    /// Once the data plane has answered every command that rebuilds it.
+    pub(super) fn tell_rebuilt(&mut self) {
+        if let Some(plane) = self.plane.as_ref().filter(|_| !self.rebuilt && self.jobs.is_rebuilt()) {
+            // When its socket is full it is told at the next event.
+            self.rebuilt = plane.tell(&ToPlane::Rebuilt, &[]).is_ok();
+            plane.wake();
+        }
+    }
+
     /// Gives the data plane other sockets. One that dies meanwhile gets them when it is started again.
     pub(super) fn use_sockets(&mut self, sockets: Sockets) {
         self.kit.sockets = sockets;
         let Some(plane) = &self.plane else { return };
+        Point::ControlSocketsOpen.pass();
         let fds = self.kit.sockets.fds();
         let message = ToPlane::Sockets { set: 0, count: fds.len() as u16 };
         if let Err(error) = plane.tell(&message, &fds) {
             tracing::warn!(%error, "handing over the new sockets");
         }
+        Point::ControlSocketsSent.pass();
     }
 }
 

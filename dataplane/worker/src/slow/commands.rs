@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_abi::{self as abi, Command, PlaneEvent, Reason, Secret, Status};
+use ringmesh_abi::{self as abi, Command, PlaneEvent, Reason, Secret, Status, fault::Point};
 use ringmesh_tunnel::{PeerId, device::PeerConfig};
 use ringmesh_wire::{
     Endpoint, LocalAddr, UdpPath,
@@ -24,7 +24,9 @@ impl Slow {
         while !answers.is_full() {
             match self.plane.poll_command() {
                 Some(Ok((id, command))) => {
+                    Point::PlaneClaimed.pass();
                     let status = self.carry_out(command, now).map_or_else(Status::Refused, |()| Status::Ok);
+                    Point::PlaneApplied.pass();
                     answers.push((id, status));
                 }
                 // Answered by the ring itself.
@@ -35,7 +37,9 @@ impl Slow {
         self.dispatch(now);
         self.publish_snapshot();
         for (id, status) in answers {
+            Point::PlanePublished.pass();
             self.plane.complete(id, status);
+            Point::PlaneCompleted.pass();
         }
     }
 

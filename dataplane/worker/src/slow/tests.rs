@@ -59,6 +59,7 @@ impl Side {
             plane,
             bells: Bells { plane: bell(), control: bell() },
             link: None,
+            whole: true,
             listener: Listener::bind(&path).expect("a listener"),
             files: Files {
                 ifname: "ring0".to_owned(),
