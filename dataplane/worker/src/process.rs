@@ -8,6 +8,7 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use ringmesh_abi::{
     Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, fault::Point, message::StartFds,
@@ -128,6 +129,8 @@ fn start(link: &Link) -> Result<Slow, String> {
         about,
         drops: Default::default(),
         ending: None,
+        turns: 0,
+        beat_at: Duration::ZERO,
     })
 }
 

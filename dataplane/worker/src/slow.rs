@@ -47,6 +47,9 @@ pub(crate) struct Slow {
     /// Ends of packets that the slow thread itself decides on.
     pub(crate) drops: [u64; Drop::COUNT],
     pub(crate) ending: Option<Ending>,
+    /// Turns so far, and when the workers are woken next, since boot: control watches that all threads turn.
+    pub(crate) turns: u64,
+    pub(crate) beat_at: Duration,
 }
 
 /// The eventfds of the shared memory.
@@ -116,7 +119,18 @@ impl Slow {
         self.dispatch(now);
         self.send_backlog();
         self.publish_drops();
+        self.beat(now);
         self.ring_control();
+    }
+
+    /// Shows control that this thread turns, and lets idle workers show it too.
+    fn beat(&mut self, now: Duration) {
+        self.turns += 1;
+        self.plane.rows().plane().turns.set(self.turns);
+        if now >= self.beat_at {
+            self.beat_at = now + BEAT;
+            self.office.workers.iter().for_each(|mail| mail.bell.ring());
+        }
     }
 
     /// Sleeps until somebody rings, or the next timer is due.
@@ -144,6 +158,7 @@ impl Slow {
     fn patience(&self) -> Duration {
         let now = clock::boottime();
         let timer = self.device.poll_timeout().map_or(PATIENCE_MAX, |(at, _)| at.saturating_sub(now));
+        let timer = timer.min(self.beat_at.saturating_sub(now));
         let backlog = self.backlog.iter().any(|orders| !orders.is_empty());
         timer.min(if backlog { BACKLOG_PAUSE } else { PATIENCE_MAX })
     }
@@ -291,7 +306,9 @@ pub(crate) fn wall() -> Tai64N {
 }
 
 /// Longest sleep. A lost wake-up, which only hostile shared memory can cause, delays a command by no more.
-const PATIENCE_MAX: Duration = Duration::from_secs(2);
+const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// How often idle workers are woken.
+const BEAT: Duration = Duration::from_secs(1);
 /// How soon a full mail is tried again.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
 /// Portions of one turn, so that everything else gets its turn too.

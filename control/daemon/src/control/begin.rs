@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{Control, Counters, Files, Inputs, LinkState, Options, watch_removals};
-use crate::link::{Attached, Backoff, Jobs, Kit, Plane, attach, start};
+use crate::link::{Attached, Backoff, Jobs, Kit, LOOK_EVERY, Plane, Pulse, attach, start};
 use crate::os::clock::boottime;
 use crate::os::files::{Lock, SocketFile, make_dirs};
 use crate::os::tun::{Fate, MTU_DEFAULT, Tun};
@@ -133,6 +133,8 @@ async fn assemble(
         backoff: Backoff::default(),
         start_at: Duration::ZERO,
         progress_at: now,
+        pulse: Pulse::default(),
+        look_at: now + LOOK_EVERY,
         rebuilt: attached,
         wanted: state.clone(),
         acked: state,

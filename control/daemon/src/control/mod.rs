@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Event;
 use crate::ifname::IfName;
-use crate::link::{Backoff, Jobs, Kit, Plane};
+use crate::link::{Backoff, Jobs, Kit, Plane, Pulse};
 use crate::os::clock::boottime;
 use crate::os::files::{Lock, SocketFile};
 use crate::os::links::{News, Watch};
@@ -61,6 +61,9 @@ struct Control {
     start_at: Duration,
     /// When the data plane last answered a command or was sent one while none was open, since boot.
     progress_at: Duration,
+    /// Whether the data plane turns, and when that is looked at next, since boot.
+    pulse: Pulse,
+    look_at: Duration,
     /// The data plane knows that it holds all that was acknowledged before it began.
     rebuilt: bool,
     /// What was asked for, as far as it is planned.
@@ -261,7 +264,8 @@ impl Control {
     fn deadline(&self) -> Option<Duration> {
         match &self.plane {
             None => Some(self.start_at),
-            Some(_) => self.jobs.is_waiting().then_some(self.progress_at + PLANE_PATIENCE),
+            Some(_) if self.jobs.is_waiting() => Some(self.look_at.min(self.progress_at + PLANE_PATIENCE)),
+            Some(_) => Some(self.look_at),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Completion, Datagram, PlaneEvent, Refused, ToPlane};
 
-use super::Control;
-use crate::link::{Done, start};
+use super::{Control, PLANE_PATIENCE};
+use crate::link::{Done, LOOK_EVERY, Pulse, start};
 use crate::os::clock::boottime;
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
@@ -91,17 +91,17 @@ impl Control {
         None
     }
 
-    /// A new data plane is due, or the one that runs has not answered for too long.
+    /// A new data plane is due, or the one that runs is to be looked at.
     pub(super) async fn on_deadline(&mut self) {
-        if let Some(plane) = &mut self.plane {
-            tracing::error!("the data plane does not answer and is killed");
-            plane.kill().await;
-            return;
+        if self.plane.is_some() {
+            return self.look_at_plane().await;
         }
         match start(&self.kit, self.options.name.as_str()).await {
             Ok(plane) => {
                 self.plane = Some(plane);
                 self.rebuilt = false;
+                self.pulse = Pulse::default();
+                self.look_at = boottime() + LOOK_EVERY;
                 self.counters.restarts += 1;
                 self.progress_at = boottime();
             }
@@ -112,6 +112,23 @@ impl Control {
                 self.astray = true;
                 self.start_at = boottime() + self.backoff.after(Duration::ZERO);
             }
+        }
+    }
+
+    /// Kills a data plane that stands still, or that turns and yet has not answered for too long.
+    async fn look_at_plane(&mut self) {
+        let Some(plane) = &mut self.plane else { return };
+        let now = boottime();
+        if now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            if !self.pulse.look(plane.turns()) {
+                tracing::error!("a thread of the data plane stands still; it is killed");
+                return plane.kill().await;
+            }
+        }
+        if self.jobs.is_waiting() && now >= self.progress_at + PLANE_PATIENCE {
+            tracing::error!("the data plane does not answer and is killed");
+            plane.kill().await;
         }
     }
 

@@ -10,6 +10,7 @@ mod attach;
 mod backoff;
 mod jobs;
 mod process;
+mod pulse;
 mod start;
 
 use std::io;
@@ -22,6 +23,7 @@ pub(crate) use attach::{Attached, attach};
 pub(crate) use backoff::Backoff;
 pub(crate) use jobs::{Done, Jobs};
 pub(crate) use process::Process;
+pub(crate) use pulse::{LOOK_EVERY, Pulse};
 pub(crate) use start::{Kit, start};
 
 use crate::event::Event;
@@ -42,6 +44,12 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
+    /// The turns of its threads so far: the slow one, then the workers.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = u64> {
+        let workers = (0..self.memory.worker_count()).filter_map(|worker| self.memory.worker(worker));
+        std::iter::once(self.memory.plane().turns).chain(workers.map(|worker| worker.turns))
+    }
+
     /// Waits until the data plane wants something.
     pub(crate) async fn next(&mut self) -> Event {
         if !self.memory.may_sleep() {
