@@ -69,7 +69,7 @@ pub enum ToPlane {
         /// Of the memory.
         generation: u64,
     },
-    /// Use these sockets from now on. Fds: sockets.
+    /// Use these sockets from now on; the answer is `Moved`. Fds: sockets.
     Sockets {
         /// Which socket of each worker they are; see [`crate::UdpPath::socket`].
         set: u8,
@@ -118,6 +118,8 @@ pub enum FromPlane {
     State(Command),
     /// That was the whole state.
     End,
+    /// Every worker uses the sockets that came over this connection; one for each `Sockets`, in their order.
+    Moved,
 }
 
 /// Longest text of [`FromPlane::Failed`], in bytes.
@@ -284,6 +286,9 @@ impl Message for FromPlane {
             Self::End => {
                 fields.u32(END);
             }
+            Self::Moved => {
+                fields.u32(MOVED);
+            }
         }
     }
 
@@ -303,6 +308,7 @@ impl Message for FromPlane {
                 Ok(Self::State(Command::decode(&slot)?.1))
             }
             END => Ok(Self::End),
+            MOVED => Ok(Self::Moved),
             _ => Err(Refused::Field("message kind")),
         }
     }
@@ -311,7 +317,7 @@ impl Message for FromPlane {
         match self {
             Self::Hello { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 1,
             Self::Sockets { count, .. } => usize::from(*count),
-            Self::Ready | Self::Failed { .. } | Self::State(_) | Self::End => 0,
+            Self::Ready | Self::Failed { .. } | Self::State(_) | Self::End | Self::Moved => 0,
         }
     }
 }
@@ -394,6 +400,7 @@ const HELLO: u32 = 103;
 const FURTHER_SOCKETS: u32 = 104;
 const STATE: u32 = 105;
 const END: u32 = 106;
+const MOVED: u32 = 107;
 
 const _: () = assert!(12 + COMMAND_LEN <= MESSAGE_MAX && 14 + TEXT_MAX <= MESSAGE_MAX);
 

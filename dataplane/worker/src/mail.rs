@@ -8,7 +8,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use arrayvec::ArrayVec;
 use crossbeam::queue::ArrayQueue;
@@ -39,7 +39,7 @@ pub(crate) enum Order {
     Snapshot(Arc<Snapshot>),
     /// A new control process brought new memory: publish there from now on.
     Rows(Arc<Rows>),
-    /// A socket on a new port takes the place of the old one.
+    /// A socket on a new port takes the place of the old one. The worker counts it in [`WorkerMail::moves`].
     Socket { index: u8, fd: OwnedFd },
 }
 
@@ -132,6 +132,8 @@ pub(crate) struct WorkerMail {
     pub(crate) bell: Bell,
     pub(crate) orders: ArrayQueue<Order>,
     pub(crate) parcels: ArrayQueue<Box<Parcel>>,
+    /// Sockets that the worker has changed over to so far.
+    pub(crate) moves: AtomicU64,
 }
 
 impl WorkerMail {
@@ -142,6 +144,7 @@ impl WorkerMail {
             bell: Bell::for_ring()?,
             orders: ArrayQueue::new(ORDERS_MAX),
             parcels: ArrayQueue::new(HANDED_OVER_MAX),
+            moves: AtomicU64::new(0),
         })
     }
 

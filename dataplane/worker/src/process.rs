@@ -129,6 +129,8 @@ fn start(link: &Link) -> Result<Slow, String> {
         about,
         drops: Default::default(),
         ending: None,
+        moves: 0,
+        moves_told: 0,
         turns: 0,
         beat_at: Duration::ZERO,
     })

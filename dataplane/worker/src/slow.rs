@@ -47,6 +47,9 @@ pub(crate) struct Slow {
     /// Ends of packets that the slow thread itself decides on.
     pub(crate) drops: [u64; Drop::COUNT],
     pub(crate) ending: Option<Ending>,
+    /// Changes of sockets that were ordered, and those of them that control need not be told any more.
+    pub(crate) moves: u64,
+    pub(crate) moves_told: u64,
     /// Turns so far, and when the workers are woken next, since boot: control watches that all threads turn.
     pub(crate) turns: u64,
     pub(crate) beat_at: Duration,
@@ -115,6 +118,7 @@ impl Slow {
         self.take_handshakes(now);
         self.take_punts();
         self.take_link_messages(now);
+        self.tell_moved();
         self.device.handle_timeout(now, wall());
         self.dispatch(now);
         self.send_backlog();

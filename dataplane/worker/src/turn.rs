@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringmesh_abi::Rows;
@@ -264,8 +265,10 @@ impl<P: Port> Worker<P> {
             }
             Order::Socket { index, fd } => {
                 if let Err(error) = self.port.set_socket(index, fd) {
-                    self.note_last(Note::Failed { worker: self.number, error });
+                    return self.note_last(Note::Failed { worker: self.number, error });
                 }
+                self.mail().moves.fetch_add(1, Ordering::Release);
+                self.office.slow.bell.ring();
             }
         }
     }

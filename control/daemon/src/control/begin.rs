@@ -145,6 +145,8 @@ async fn assemble(
         link: LinkState { mtu: 0, up: false, moved: false },
         watch: None,
         port_is_any: !attached,
+        before: None,
+        move_until: Duration::ZERO,
         responder: options.stun.then(Responder::default),
         counters: Counters { since: now, ..Counters::default() },
         kit,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Completion, Datagram, PlaneEvent, Refused, ToPlane};
 
-use super::{Control, PLANE_PATIENCE};
-use crate::link::{Done, LOOK_EVERY, Pulse, start};
+use super::{Control, MOVE_PATIENCE, PLANE_PATIENCE};
+use crate::link::{Done, LOOK_EVERY, Plane, Pulse, start};
 use crate::os::clock::boottime;
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
@@ -141,17 +141,24 @@ impl Control {
         }
     }
 
-    /// Gives the data plane other sockets. One that dies meanwhile gets them when it is started again.
-    pub(super) fn use_sockets(&mut self, sockets: Sockets) {
-        self.kit.sockets = sockets;
-        let Some(plane) = &self.plane else { return };
+    /// Gives the data plane other sockets, and gives the former ones back. One that dies meanwhile gets them when it is
+    /// started again.
+    pub(super) fn use_sockets(&mut self, sockets: Sockets) -> Sockets {
+        let before = std::mem::replace(&mut self.kit.sockets, sockets);
         Point::ControlSocketsOpen.pass();
-        let fds = self.kit.sockets.fds();
-        let message = ToPlane::Sockets { set: 0, count: fds.len() as u16 };
-        if let Err(error) = plane.tell(&message, &fds) {
+        if let Some(plane) = &mut self.plane
+            && let Err(error) = plane.send_sockets(&self.kit.sockets)
+        {
             tracing::warn!(%error, "handing over the new sockets");
         }
+        self.move_until = boottime() + MOVE_PATIENCE;
         Point::ControlSocketsSent.pass();
+        before
+    }
+
+    /// Whether the workers are changing over to other sockets, and are given the time for it.
+    pub(super) fn is_moving(&self) -> bool {
+        self.plane.as_ref().is_some_and(Plane::is_moving) && boottime() < self.move_until
     }
 }
 

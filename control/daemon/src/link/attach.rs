@@ -95,7 +95,15 @@ async fn take_over(
         quiet,
     };
     let bell = watched(bell)?;
-    let plane = Plane { memory, bell, plane_bell, link, process, since: clock::boottime() };
+    let plane = Plane {
+        memory,
+        bell,
+        plane_bell,
+        link,
+        process,
+        moves: Default::default(),
+        since: clock::boottime(),
+    };
     Ok(Attached { plane, kit, state })
 }
 
@@ -112,7 +120,7 @@ async fn hear_state(link: &Watched<Link>) -> Result<State, LinkError> {
             // Sockets beyond the first set are the data plane's to keep.
             (FromPlane::Sockets { .. }, _) => {}
             (FromPlane::Failed { text }, _) => return Err(io::Error::other(text).into()),
-            (FromPlane::Ready | FromPlane::Hello { .. }, _) => {
+            (FromPlane::Ready | FromPlane::Hello { .. } | FromPlane::Moved, _) => {
                 return Err(nonsense("state"));
             }
         }

@@ -57,7 +57,15 @@ pub(crate) async fn start(kit: &Kit, ifname: &str) -> Result<Plane, Problem> {
     Point::ControlStartSent.pass();
     let link = watched(link).doing("watching the data plane's socket")?;
     let bell = watched(bell).doing("watching an eventfd")?;
-    let mut plane = Plane { memory, bell, plane_bell, link, process, since: clock::boottime() };
+    let mut plane = Plane {
+        memory,
+        bell,
+        plane_bell,
+        link,
+        process,
+        moves: Default::default(),
+        since: clock::boottime(),
+    };
     match ready(&plane).await {
         Ok(()) => {
             Point::ControlStartReady.pass();

@@ -40,6 +40,7 @@ fn from_plane() -> impl Strategy<Value = FromPlane> {
         (0..SOCKETS_MAX, 0..=128_u16).prop_map(|(set, count)| FromPlane::Sockets { set, count }),
         samples::command().prop_map(FromPlane::State),
         Just(FromPlane::End),
+        Just(FromPlane::Moved),
     ]
 }
 

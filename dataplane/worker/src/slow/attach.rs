@@ -5,6 +5,7 @@
 //! control process left behind is read again.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Bells, Ending, Slow};
@@ -105,6 +106,8 @@ impl Slow {
         };
         self.plane = plane;
         self.bells = bells;
+        // What its predecessor waited for is no answer to anything that this one has said.
+        self.moves_told = self.moves;
         self.about.publish(self.plane.rows().plane());
         self.publish_all(now);
         Point::PlaneAttachTaken.pass();
@@ -141,12 +144,28 @@ impl Slow {
         Ok(())
     }
 
+    /// Tells control about each change of sockets that every worker has made.
+    pub(crate) fn tell_moved(&mut self) {
+        let mails = self.office.workers.iter();
+        let moves = mails.map(|mail| mail.moves.load(Ordering::Acquire)).min().unwrap_or(0);
+        while self.moves_told < moves
+            && let Some(link) = &self.link
+        {
+            // When its socket is full it is told in a later turn.
+            match link.try_send(&FromPlane::Moved, &[]) {
+                Ok(true) => self.moves_told += 1,
+                Ok(false) | Err(_) => return,
+            }
+        }
+    }
+
     /// New sockets, one per worker: each worker changes over by itself, between two turns.
     fn take_sockets(&mut self, set: u8, fds: Vec<OwnedFd>) {
         if fds.len() != self.files.tun.len() {
             return;
         }
         Point::PlaneSocketsTaken.pass();
+        self.moves += 1;
         steer(&fds);
         for (worker, fd) in (0..).zip(&fds) {
             match fd.try_clone() {

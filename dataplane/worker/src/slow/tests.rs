@@ -70,6 +70,8 @@ impl Side {
             about: About { pid: 7, uid: 8, start: Duration::from_nanos(9), hardening: Hardening::default() },
             drops: [0; Drop::COUNT],
             ending: None,
+            moves: 0,
+            moves_told: 0,
             turns: 0,
             beat_at: Duration::ZERO,
         };

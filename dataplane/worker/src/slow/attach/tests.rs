@@ -136,6 +136,16 @@ fn new_sockets_reach_every_worker_and_the_next_control_process() {
     for worker in 0..2 {
         assert_eq!(side.orders(worker).iter().map(name).collect::<Vec<_>>(), ["socket 2"]);
     }
+    let told = |side: &mut Side| {
+        side.slow.tell_moved();
+        ours.try_recv::<FromPlane>().expect("open").map(|(message, _)| message)
+    };
+    assert_eq!(told(&mut side), None, "no worker has changed over");
+    side.slow.office.workers[1].moves.fetch_add(1, Ordering::Release);
+    assert_eq!(told(&mut side), None, "one has not");
+    side.slow.office.workers[0].moves.fetch_add(1, Ordering::Release);
+    assert_eq!(told(&mut side), Some(FromPlane::Moved));
+    assert_eq!(told(&mut side), None, "told once");
     let newcomer = Newcomer::connect(&side);
     newcomer.link.send(&ToPlane::Dump, &[]).expect("sent");
     newcomer.attach(newcomer.control.generation());
