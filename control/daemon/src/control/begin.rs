@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Control, Counters, Files, Inputs, LinkState, Options, watch_removals};
 use crate::link::{Attached, Backoff, Jobs, Kit, LOOK_EVERY, Plane, Pulse, attach, start};
-use crate::os::clock::boottime;
+use crate::os::clock::{HighWater, boottime, wall_secs};
 use crate::os::files::{Lock, SocketFile, make_dirs};
 use crate::os::tun::{Fate, MTU_DEFAULT, Tun};
 use crate::os::udp::Sockets;
@@ -128,6 +128,8 @@ async fn assemble(
     };
     let Base { plane, kit, state, attached } = base;
     let now = boottime();
+    let mut high_water = HighWater::default();
+    high_water.observe(state.device.stamped_until_secs.max(wall_secs()));
     let mut control = Control {
         plane: Some(plane),
         backoff: Backoff::default(),
@@ -144,6 +146,7 @@ async fn assemble(
         ledger: Default::default(),
         link: LinkState { mtu: 0, up: false, moved: false },
         watch: None,
+        high_water,
         port_is_any: !attached,
         before: None,
         move_until: Duration::ZERO,

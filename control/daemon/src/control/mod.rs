@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::event::Event;
 use crate::ifname::IfName;
 use crate::link::{Backoff, Jobs, Kit, Plane, Pulse};
-use crate::os::clock::boottime;
+use crate::os::clock::{HighWater, boottime};
 use crate::os::files::{Lock, SocketFile};
 use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
@@ -78,6 +78,7 @@ struct Control {
     ledger: Ledger,
     link: LinkState,
     watch: Option<Watch>,
+    high_water: HighWater,
     /// Whether the kernel chose the port.
     port_is_any: bool,
     /// What to go back to when the request that runs is refused.

@@ -7,7 +7,7 @@ use ringmesh_abi::{Completion, Datagram, PlaneEvent, Refused, ToPlane};
 
 use super::{Control, MOVE_PATIENCE, PLANE_PATIENCE};
 use crate::link::{Done, LOOK_EVERY, Plane, Pulse, start};
-use crate::os::clock::boottime;
+use crate::os::clock::{boottime, wall_secs};
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
 use crate::uapi::errno::Errno;
@@ -84,6 +84,9 @@ impl Control {
         let lived = boottime().saturating_sub(plane.since);
         self.counters.refused += plane.memory.refused();
         self.learn(&plane.memory);
+        let until = self.high_water.stamped_until(wall_secs());
+        self.acked.device.stamped_until_secs = until;
+        self.wanted.device.stamped_until_secs = until;
         self.jobs.restart(self.acked.commands());
         let wait = self.backoff.after(lived);
         self.start_at = boottime() + wait;
@@ -121,6 +124,7 @@ impl Control {
         let now = boottime();
         if now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
+            self.high_water.observe(wall_secs());
             if !self.pulse.look(plane.turns()) {
                 tracing::error!("a thread of the data plane stands still; it is killed");
                 return plane.kill().await;

@@ -179,7 +179,12 @@ pub(crate) const KEY: [u8; 32] = [0x11; 32];
 
 pub(crate) fn set_device(key: u8) -> Command {
     let key = PrivateKey::new([key; 32]);
-    Command::SetDevice { private_key: Some(Secret::new(key.expose())), mtu: 1400, dscp_copy: true }
+    Command::SetDevice {
+        private_key: Some(Secret::new(key.expose())),
+        mtu: 1400,
+        dscp_copy: true,
+        stamped_until_secs: 0,
+    }
 }
 
 pub(crate) fn set_peer(slot: u32, public_key: [u8; 32], remote: Option<SocketAddr>) -> Command {

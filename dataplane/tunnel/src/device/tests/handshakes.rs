@@ -149,6 +149,11 @@ fn a_clock_that_was_set_back_locks_nobody_out() {
     // Restarted with the stored stamp.
     world.restart(0, world.nodes[0].device.own_timestamp());
     assert!(world.ping(0, 1, secs(1)));
+    let stored = world.nodes[0].device.own_timestamp();
+    world.restart(0, Tai64N::default());
+    world.nodes[0].device.raise_own_timestamp(stored);
+    world.nodes[0].device.raise_own_timestamp(Tai64N::default());
+    assert!(world.ping(0, 1, secs(1)), "handed to it later, and never lowered");
     // Restarted without it: refused as initiator until the clock is right, but reachable.
     world.restart(0, Tai64N::default());
     assert!(!world.ping(0, 1, secs(1)));
