@@ -17,8 +17,20 @@ pub fn data_plane(host: &Namespace) -> Option<u32> {
 /// # Panics
 /// When there is none with this pid.
 pub fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+/// Lets every thread of a process stand still (SIGSTOP).
+///
+/// # Panics
+/// When there is none with this pid.
+pub fn stop(pid: u32) {
+    signal(pid, Signal::STOP);
+}
+
+fn signal(pid: u32, signal: Signal) {
     let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-    kill_process(raw, Signal::KILL).unwrap_or_else(|error| panic!("kill {pid}: {error}"));
+    kill_process(raw, signal).unwrap_or_else(|error| panic!("{signal:?} to {pid}: {error}"));
 }
 
 /// Whether a process with this pid lives (a zombie does not).

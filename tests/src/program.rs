@@ -1,10 +1,12 @@
 //! The executable under test and the implementations that it has to get along with.
 
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use ringmesh_abi::fault;
 use ringmesh_lab::clock;
 use ringmesh_lab::namespaces::Namespace;
 
@@ -20,6 +22,11 @@ pub enum Program {
     Ringmesh {
         /// `--workers`
         workers: u32,
+    },
+    /// The executable of this tree with fault points, with one worker.
+    Faulty {
+        /// The switch that arms them: a descriptor of the test's own process.
+        switch: RawFd,
     },
     /// The Go implementation of WireGuard's author.
     WireguardGo,
@@ -39,6 +46,12 @@ impl Program {
             Self::Ringmesh { workers } => {
                 let mut command = Command::new(executable());
                 command.args(["tunnel", interface, "--foreground", "--workers", &workers.to_string()]);
+                command
+            }
+            Self::Faulty { switch } => {
+                let mut command = Command::new(faulty_executable());
+                command.args(["tunnel", interface, "--foreground", "--workers", "1"]);
+                command.env(fault::VARIABLE, format!("/proc/{}/fd/{switch}", std::process::id()));
                 command
             }
             Self::WireguardGo => {
@@ -76,10 +89,47 @@ pub fn executable() -> &'static Path {
     PATH.get_or_init(|| std::env::var_os("RINGMESH_BIN").map_or_else(build, PathBuf::from))
 }
 
+/// The `ringmesh` with fault points: `RINGMESH_FAULTY_BIN`, or a copy of what cargo builds now.
+///
+/// # Panics
+/// When it does not build, or has no fault points.
+pub fn faulty_executable() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let path = std::env::var_os("RINGMESH_FAULTY_BIN").map_or_else(build_faulty, PathBuf::from);
+        assert!(has_fault_points(&path), "{} has no fault points", path.display());
+        path
+    })
+}
+
+/// Whether an executable looks for a switch of fault points.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn has_fault_points(executable: &Path) -> bool {
+    let bytes = std::fs::read(executable).expect("an executable");
+    bytes.windows(fault::VARIABLE.len()).any(|window| window == fault::VARIABLE.as_bytes())
+}
+
+/// Both builds leave the same file, so this one is copied away before the other kind can take its place.
+fn build_faulty() -> PathBuf {
+    let built = build_with(&["--features", "fault-points"]);
+    let copy = built.with_file_name("ringmesh-faulty");
+    let draft = built.with_file_name(format!("ringmesh-faulty-{}", std::process::id()));
+    std::fs::copy(built, &draft).expect("a copy");
+    // Tests that run at the same time replace it by the same, whole.
+    std::fs::rename(draft, &copy).expect("a file of ours");
+    copy
+}
+
 fn build() -> PathBuf {
+    build_with(&[])
+}
+
+fn build_with(options: &[&str]) -> PathBuf {
     let root = crate::tidy::tree::root();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let status = cargo.args(["build", "--quiet", "-p", "ringmesh"]).current_dir(root).status();
+    let status = cargo.args(["build", "--quiet", "-p", "ringmesh"]).args(options).current_dir(root).status();
     assert!(status.expect("cargo can be run").success(), "ringmesh does not build");
     // target/debug/deps/this-test -> target/debug/ringmesh
     let test = std::env::current_exe().expect("a path of this test");
@@ -125,6 +175,14 @@ impl Device {
     /// The pid of the process that was started.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
     }
 
     /// Ends it with SIGKILL and waits for its end.

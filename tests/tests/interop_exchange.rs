@@ -128,7 +128,9 @@ fn endpoints_roam(tunnel: &Tunnel) -> SocketAddr {
         let moved = match tunnel.device(side).program {
             // Gotatun does not always survive another port while it runs.
             Gotatun => another_address(tunnel, side),
-            WireguardGo | Boringtun | Program::Ringmesh { .. } => another_port(tunnel, side, port),
+            WireguardGo | Boringtun | Program::Ringmesh { .. } | Program::Faulty { .. } => {
+                another_port(tunnel, side, port)
+            }
         };
         let to = Tunnel::inside(side.other(), false);
         assert!(ping(tunnel.host(side), to, 3), "{:?}: a ping from {side:?} at {moved}", tunnel.plan);

@@ -19,6 +19,9 @@ const ECHO_PORT: u16 = 7;
 /// The data plane has to be back within this time.
 const BACK_LIMIT: Duration = Duration::from_secs(1);
 
+/// And within this one if it does not die but stands still.
+const STILL_LIMIT: Duration = Duration::from_secs(6);
+
 /// What must not change when a process is replaced.
 #[derive(Debug, Eq, PartialEq)]
 struct Lasting {
@@ -160,6 +163,28 @@ fn plane_dies(workers: u32) {
         assert_eq!(configuration(&tunnel), known, "round {round}");
     }
     stream.finish();
+}
+
+/// It does not die, it stands still: nobody asks it anything, and it is noticed all the same.
+#[test]
+fn a_data_plane_that_stands_still_is_replaced_within_seconds() {
+    let tunnel = tunnel(2);
+    let to = SocketAddr::new(Tunnel::inside(Side::B, false), ECHO_PORT);
+    let _echo = Echo::start(tunnel.host(Side::B), to);
+    let before = tunnel.data_plane(Side::B);
+    // An idle one turns too, often enough.
+    clock::pause_until(clock::now() + STILL_LIMIT);
+    assert_eq!(tunnel.data_plane(Side::B), before, "an idle data plane was taken for a stuck one");
+    let pinger = udp(tunnel.host(Side::A), SocketAddr::new(Tunnel::inside(Side::A, false), 0));
+    let pings = Numbered::start(pinger.try_clone().expect("a clone"), to, 100, pinger);
+    process::stop(before);
+    let another =
+        clock::until(START_LIMIT, || process::data_plane(tunnel.host(Side::B)).filter(|pid| *pid != before));
+    assert!(another.is_some(), "no other data plane");
+    tunnel.wait_for_ping("after the data plane stood still");
+    let report = pings.finish();
+    assert!(report.longest_silence <= STILL_LIMIT, "{report:?}");
+    assert!(!process::is_alive(before));
 }
 
 /// Both dead, in either order: the same name can be started again at once, and works as new.

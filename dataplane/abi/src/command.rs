@@ -55,6 +55,9 @@ pub enum Command {
         mtu: u32,
         /// Whether the inner DSCP is copied to the outer header; it shows observers what kind of traffic flows.
         dscp_copy: bool,
+        /// The timestamps of our own initiations are later than this, in seconds since 1970: peers have seen so late ones. 0 when
+        /// the wall clock says enough.
+        stamped_until_secs: u64,
     },
     /// A peer as it should be. Its allowed IPs are commands of their own.
     SetPeer {
@@ -172,9 +175,14 @@ impl Command {
 
     fn emit(&self, fields: &mut Writer<'_>) {
         match self {
-            Self::SetDevice { private_key, mtu, dscp_copy } => {
+            Self::SetDevice { private_key, mtu, dscp_copy, stamped_until_secs } => {
                 let key = private_key.as_ref().map_or(&[0; 32], Secret::expose);
-                fields.bool(private_key.is_some()).raw(key).u32(*mtu).bool(*dscp_copy);
+                fields
+                    .bool(private_key.is_some())
+                    .raw(key)
+                    .u32(*mtu)
+                    .bool(*dscp_copy)
+                    .u64(*stamped_until_secs);
             }
             Self::SetPeer {
                 slot,
@@ -211,7 +219,8 @@ impl Command {
             return Err(Refused::Field("reserved bytes"));
         }
         let private_key = has_key.then(|| Secret::new(key));
-        Ok(Self::SetDevice { private_key, mtu: read_mtu(fields)?, dscp_copy: fields.bool("DSCP option")? })
+        let (mtu, dscp_copy) = (read_mtu(fields)?, fields.bool("DSCP option")?);
+        Ok(Self::SetDevice { private_key, mtu, dscp_copy, stamped_until_secs: fields.u64()? })
     }
 
     fn read_peer(fields: &mut Reader<'_>) -> Result<Self, Refused> {

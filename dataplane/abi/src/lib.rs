@@ -15,6 +15,7 @@
 //! | [`command`] | what control wants of the data plane, in slots of 512 bytes that are wiped after reading |
 //! | [`event`] | what the data plane tells: completions and events |
 //! | [`punt`] | datagrams that are not WireGuard, on their way to control and back |
+//! | [`fault`] | where a test lets a process die |
 //! | [`rows`] | the peer table and the statistics, read without a system call |
 //! | [`shared`] | [`ControlSide`](shared::ControlSide) and [`PlaneSide`](shared::PlaneSide) |
 //! | [`link`] | the unix socket: versioned [`message`]s with fds |
@@ -57,6 +58,8 @@ pub mod endpoint;
 #[cfg(not(loom))]
 pub mod event;
 #[cfg(not(loom))]
+pub mod fault;
+#[cfg(not(loom))]
 pub mod link;
 #[cfg(not(loom))]
 pub mod message;
@@ -92,7 +95,7 @@ pub use shared::{ControlSide, Full, PlaneSide};
 
 /// The version of every layout and message here. It changes with each of them; two processes that differ
 /// in it do not talk: control replaces the data plane.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Rows of the peer table. The memory is sparse: a row that was never touched costs nothing.
 pub const PEERS_MAX: u32 = 131_072;

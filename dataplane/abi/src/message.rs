@@ -3,7 +3,8 @@
 //! A message: magic (4 bytes), version (4), kind (4), then the fields of that kind. Wherever fds are many, they come in the order
 //! in which the variant names them.
 //!
-//! First start: control sends `Start` on a socketpair, the data plane answers `Ready` or `Failed`. A later control process
+//! First start: control sends `Start` on a socketpair, the data plane answers `Ready` or `Failed`; when it has answered the commands
+//! that make the state, control says `Rebuilt`. A later control process
 //! connects to the listener, sends `Dump` and hears `Hello`; it answers `Attach`, then hears one `State` for each command that
 //! would make the data plane's state, then `End`. A data plane that gets a question of another version answers it in its
 //! own, from which control learns that it has to replace it.
@@ -68,7 +69,7 @@ pub enum ToPlane {
         /// Of the memory.
         generation: u64,
     },
-    /// Use these sockets from now on. Fds: sockets.
+    /// Use these sockets from now on; the answer is `Moved`. Fds: sockets.
     Sockets {
         /// Which socket of each worker they are; see [`crate::UdpPath::socket`].
         set: u8,
@@ -77,6 +78,9 @@ pub enum ToPlane {
     },
     /// Say what runs: the answer is `Hello`.
     Dump,
+    /// The commands so far make all that was acknowledged before this data plane began. One that loses control earlier
+    /// ends: half of a state must not pass for the whole.
+    Rebuilt,
     /// Wipe the keys and end.
     Stop,
 }
@@ -114,6 +118,8 @@ pub enum FromPlane {
     State(Command),
     /// That was the whole state.
     End,
+    /// Every worker uses the sockets that came over this connection; one for each `Sockets`, in their order.
+    Moved,
 }
 
 /// Longest text of [`FromPlane::Failed`], in bytes.
@@ -217,6 +223,9 @@ impl Message for ToPlane {
             Self::Dump => {
                 fields.u32(DUMP);
             }
+            Self::Rebuilt => {
+                fields.u32(REBUILT);
+            }
             Self::Stop => {
                 fields.u32(STOP);
             }
@@ -235,6 +244,7 @@ impl Message for ToPlane {
             ATTACH => Ok(Self::Attach { generation: fields.u64()? }),
             SOCKETS => read_sockets(fields).map(|(set, count)| Self::Sockets { set, count }),
             DUMP => Ok(Self::Dump),
+            REBUILT => Ok(Self::Rebuilt),
             STOP => Ok(Self::Stop),
             _ => Err(Refused::Field("message kind")),
         }
@@ -245,7 +255,7 @@ impl Message for ToPlane {
             Self::Start { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 4,
             Self::Attach { .. } => 3,
             Self::Sockets { count, .. } => usize::from(*count),
-            Self::Dump | Self::Stop => 0,
+            Self::Dump | Self::Rebuilt | Self::Stop => 0,
         }
     }
 }
@@ -276,6 +286,9 @@ impl Message for FromPlane {
             Self::End => {
                 fields.u32(END);
             }
+            Self::Moved => {
+                fields.u32(MOVED);
+            }
         }
     }
 
@@ -295,6 +308,7 @@ impl Message for FromPlane {
                 Ok(Self::State(Command::decode(&slot)?.1))
             }
             END => Ok(Self::End),
+            MOVED => Ok(Self::Moved),
             _ => Err(Refused::Field("message kind")),
         }
     }
@@ -303,7 +317,7 @@ impl Message for FromPlane {
         match self {
             Self::Hello { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 1,
             Self::Sockets { count, .. } => usize::from(*count),
-            Self::Ready | Self::Failed { .. } | Self::State(_) | Self::End => 0,
+            Self::Ready | Self::Failed { .. } | Self::State(_) | Self::End | Self::Moved => 0,
         }
     }
 }
@@ -379,12 +393,14 @@ const ATTACH: u32 = 2;
 const SOCKETS: u32 = 3;
 const DUMP: u32 = 4;
 const STOP: u32 = 5;
+const REBUILT: u32 = 6;
 const READY: u32 = 101;
 const FAILED: u32 = 102;
 const HELLO: u32 = 103;
 const FURTHER_SOCKETS: u32 = 104;
 const STATE: u32 = 105;
 const END: u32 = 106;
+const MOVED: u32 = 107;
 
 const _: () = assert!(12 + COMMAND_LEN <= MESSAGE_MAX && 14 + TEXT_MAX <= MESSAGE_MAX);
 

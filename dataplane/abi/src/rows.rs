@@ -161,7 +161,7 @@ pub struct WorkerRow {
     pub tx_packets: Published,
     /// Their bytes.
     pub tx_bytes: Published,
-    /// Turns of the loop.
+    /// Turns of the loop; there is at least one every second or so.
     pub turns: Published,
     /// Completed reads of the TUN queue (packets or super-packets).
     pub reads: Published,
@@ -240,9 +240,11 @@ pub struct PlaneRow {
     pub events_lost: Published,
     /// Punted datagrams that found the ring full or were too long. [`crate::PlaneSide`] publishes this by itself.
     pub punts_lost: Published,
+    /// Turns of the slow thread; there is at least one every second.
+    pub turns: Published,
     /// Datagrams that the slow thread ended, by reason.
     pub drops: [Published; DROPS_MAX],
-    reserved: [Published; 25],
+    reserved: [Published; 24],
 }
 
 const _: () = assert!(size_of::<PlaneRow>() == 512 && align_of::<PlaneRow>() == 64);
@@ -258,6 +260,7 @@ pub struct PlaneStats {
     pub refused: u64,
     pub events_lost: u64,
     pub punts_lost: u64,
+    pub turns: u64,
     pub drops: [u64; DROPS_MAX],
 }
 
@@ -271,6 +274,7 @@ impl PlaneRow {
             refused: self.refused.read(),
             events_lost: self.events_lost.read(),
             punts_lost: self.punts_lost.read(),
+            turns: self.turns.read(),
             drops: core::array::from_fn(|at| self.drops[at].read()),
         }
     }

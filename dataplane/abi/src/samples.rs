@@ -62,10 +62,13 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
     let who = || (0..PEERS_MAX, any::<[u8; 32]>());
     let key = proptest::option::of(any::<[u8; 32]>());
     prop_oneof![
-        (key, 0..=65_535_u32, any::<bool>()).prop_map(|(key, mtu, dscp_copy)| Command::SetDevice {
-            private_key: key.map(|key| Secret::new(&key)),
-            mtu,
-            dscp_copy
+        (key, 0..=65_535_u32, any::<bool>(), any::<u64>()).prop_map(|(key, mtu, dscp_copy, secs)| {
+            Command::SetDevice {
+                private_key: key.map(|key| Secret::new(&key)),
+                mtu,
+                dscp_copy,
+                stamped_until_secs: secs,
+            }
         }),
         peer(),
         who().prop_map(|(slot, public_key)| Command::RemovePeer { slot, public_key }),

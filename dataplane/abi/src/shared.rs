@@ -21,6 +21,7 @@
 //! side can do is to make this one refuse things, which is counted.
 
 use crate::command::CommandSlot;
+use crate::fault::Point;
 use crate::layout::{Capacities, Header, Layout, Place, RingName};
 use crate::region::{Region, create_sealed, sealed_len};
 use crate::ring::{Consumer, Indices, Memory, Producer, Slot};
@@ -128,9 +129,11 @@ impl ControlSide {
         let id = self.next_id;
         let mut bytes = CommandSlot::new();
         command.encode(id, &mut bytes);
+        Point::ControlSubmitting.pass();
         if !self.commands.push(|slot| slot.write(0, &bytes.0)) {
             return Err(Full);
         }
+        Point::ControlSubmitted.pass();
         self.next_id += 1;
         Ok(id)
     }
@@ -304,6 +307,7 @@ impl PlaneSide {
         let mut bytes = CommandSlot::new();
         self.commands.pop(|slot| {
             slot.read(0, &mut bytes.0);
+            Point::PlaneSlotRead.pass();
             slot.wipe();
         })?;
         let decoded = Command::decode(&bytes);

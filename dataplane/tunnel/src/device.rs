@@ -121,7 +121,7 @@ impl Device {
         self.peers.get(id).map_or(Tai64N::default(), |peer| peer.greatest).to_bytes()
     }
 
-    /// The greatest timestamp that we have sent. To be stored, for [`Device::new`].
+    /// The greatest timestamp that we have sent. To be stored, for [`Device::new`] or [`Device::raise_own_timestamp`].
     #[must_use]
     pub fn own_timestamp(&self) -> Tai64N {
         self.clock.newest()
@@ -198,6 +198,11 @@ impl Device {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.greatest = peer.greatest.max(Tai64N::from_bytes(timestamp));
         }
+    }
+
+    /// Hands back what [`Device::own_timestamp`] said before a restart. Never lowers it.
+    pub fn raise_own_timestamp(&mut self, timestamp: Tai64N) {
+        self.clock.raise(timestamp);
     }
 
     /// Whether we are under load: more handshake messages wait than the slow half keeps up with. Then a

@@ -26,6 +26,9 @@ pub const COOKIE_LIFETIME: Duration = Duration::from_secs(120);
 /// Retries are spread over this much beyond [`REKEY_TIMEOUT`], so that two peers that initiate at the same
 /// moment do not do so for ever (the paper, section 6.1, leaves the amount open).
 pub const REKEY_JITTER_MAX: Duration = Duration::from_millis(333);
+/// A session that crossed one of the peer's making is replaced up to this much later than [`REKEY_AFTER_TIME`]: both sides began
+/// one, and with traffic both ways they would cross again every two minutes.
+pub const CROSSED_DELAY_MAX: Duration = Duration::from_secs(20);
 /// A peer answers at most one initiation per this time, whoever replays or floods (the paper, section 5.1,
 /// wants a limit; the Linux implementation takes the same).
 pub const INITIATION_INTERVAL_MIN: Duration = Duration::from_millis(20);
@@ -57,7 +60,8 @@ pub const UNANSWERED_AFTER: Duration = KEEPALIVE_TIMEOUT.saturating_add(REKEY_TI
 pub const FORGET_AFTER: Duration = REJECT_AFTER_TIME.saturating_mul(3);
 
 const _: () = assert!(REKEY_AFTER_MESSAGES < REJECT_AFTER_MESSAGES);
-const _: () = assert!(REKEY_AFTER_TIME.as_secs() < REKEY_ON_RECEIVE_AFTER.as_secs());
+const _: () =
+    assert!(REKEY_AFTER_TIME.as_secs() + CROSSED_DELAY_MAX.as_secs() < REKEY_ON_RECEIVE_AFTER.as_secs());
 const _: () = assert!(REKEY_ON_RECEIVE_AFTER.as_secs() < REJECT_AFTER_TIME.as_secs());
 
 #[cfg(test)]

@@ -31,6 +31,7 @@
 //!   `device::a_persistent_keepalive_never_gives_up_for_good`.
 //! - Two sides that begin at once end with keys that only one of them has, or lose packets at each rekeying:
 //!   `device::both_sides_may_begin_at_once`, `device::everybody_may_begin_with_everybody_at_once`,
+//!   `device::handshakes_that_crossed_once_do_not_cross_for_ever`,
 //!   `device::a_response_that_nobody_awaits_does_no_harm`, `keyring::sessions_move_as_handshakes_end`.
 //! - A late response is matched with another initiation than it answers:
 //!   `device::a_response_to_an_initiation_that_was_replaced_is_refused`.

@@ -96,6 +96,8 @@ pub struct Session {
     remote_index: u32,
     initiator: bool,
     born: Duration,
+    /// The age at which sending makes an initiator begin a new handshake.
+    rekey_after: Duration,
 }
 
 impl Session {
@@ -111,7 +113,14 @@ impl Session {
             remote_index,
             initiator,
             born,
+            rekey_after: REKEY_AFTER_TIME,
         }
+    }
+
+    /// Lets its initiator replace it so much later than others; see
+    /// [`CROSSED_DELAY_MAX`](crate::limits::CROSSED_DELAY_MAX).
+    pub fn delay_rekey(&mut self, delay: Duration) {
+        self.rekey_after = REKEY_AFTER_TIME + delay;
     }
 
     // Getters.
@@ -149,7 +158,7 @@ impl Session {
     /// Whether sending now should make us begin a new handshake (the paper, section 6.2).
     #[must_use]
     pub fn wants_rekey_on_send(&self, now: Duration) -> bool {
-        self.next >= REKEY_AFTER_MESSAGES || self.initiator && self.age(now) >= REKEY_AFTER_TIME
+        self.next >= REKEY_AFTER_MESSAGES || self.initiator && self.age(now) >= self.rekey_after
     }
 
     /// Whether receiving now should make us begin a new handshake (the paper, section 6.2).

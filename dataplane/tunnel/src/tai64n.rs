@@ -36,6 +36,15 @@ impl Tai64N {
         self.0
     }
 
+    /// The first whole second since 1970 that is not before it; 0 for what is before 1970.
+    pub fn unix_secs_rounded_up(self) -> u64 {
+        let (secs, nanos) = self.parts();
+        match secs.checked_sub(Self::EPOCH) {
+            Some(secs) => secs.saturating_add(u64::from(nanos > 0)),
+            None => 0,
+        }
+    }
+
     fn from_parts(secs: u64, nanos: u32) -> Self {
         let mut bytes = [0; Self::LEN];
         bytes[..8].copy_from_slice(&secs.to_be_bytes());
@@ -98,6 +107,11 @@ impl StampClock {
         let wall = self.anchor.map(|(then, wall)| wall.plus(now.saturating_sub(then)).coarse());
         self.newest = self.newest.successor().max(wall.unwrap_or_default());
         self.newest
+    }
+
+    /// From now on every stamp is greater than this one too.
+    pub(crate) fn raise(&mut self, stamp: Tai64N) {
+        self.newest = self.newest.max(stamp);
     }
 
     /// The greatest stamp that was given out.

@@ -8,7 +8,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use arrayvec::ArrayVec;
 use crossbeam::queue::ArrayQueue;
@@ -39,7 +39,7 @@ pub(crate) enum Order {
     Snapshot(Arc<Snapshot>),
     /// A new control process brought new memory: publish there from now on.
     Rows(Arc<Rows>),
-    /// A socket on a new port takes the place of the old one.
+    /// A socket on a new port takes the place of the old one. The worker counts it in [`WorkerMail::moves`].
     Socket { index: u8, fd: OwnedFd },
 }
 
@@ -132,6 +132,8 @@ pub(crate) struct WorkerMail {
     pub(crate) bell: Bell,
     pub(crate) orders: ArrayQueue<Order>,
     pub(crate) parcels: ArrayQueue<Box<Parcel>>,
+    /// Sockets that the worker has changed over to so far.
+    pub(crate) moves: AtomicU64,
 }
 
 impl WorkerMail {
@@ -142,9 +144,11 @@ impl WorkerMail {
             bell: Bell::for_ring()?,
             orders: ArrayQueue::new(ORDERS_MAX),
             parcels: ArrayQueue::new(HANDED_OVER_MAX),
+            moves: AtomicU64::new(0),
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.orders.is_empty() && self.parcels.is_empty()
     }
@@ -157,6 +161,8 @@ pub(crate) struct SlowMail {
     /// Handshakes have a queue of their own: a flood of them fills it and nothing else.
     pub(crate) handshakes: ArrayQueue<Letter>,
     pub(crate) punts: ArrayQueue<Letter>,
+    /// A worker sleeps with notes that found no room.
+    wants_room: AtomicBool,
 }
 
 impl SlowMail {
@@ -168,7 +174,20 @@ impl SlowMail {
             notes: ArrayQueue::new(NOTES_MAX),
             handshakes: ArrayQueue::new(HANDSHAKES_MAX),
             punts: ArrayQueue::new(PUNTS_MAX),
+            wants_room: AtomicBool::new(false),
         })
+    }
+
+    /// For a worker that has notes left and is about to sleep: it tries once more after this, and is then woken.
+    pub(crate) fn expect_room(&self) {
+        self.wants_room.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// For the slow thread after it has taken notes: whether a worker waits for that. True once.
+    pub(crate) fn take_wants_room(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.wants_room.load(Ordering::Relaxed) && self.wants_room.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -182,7 +201,7 @@ pub(crate) const LETTER_LEN: usize = 1_500;
 const ORDERS_MAX: usize = 1_024;
 /// Parcels on their way to one worker.
 const HANDED_OVER_MAX: usize = 256;
-/// Notes of all workers; a note that finds no room is raised again by the next packet.
+/// Notes of all workers. What finds no room stays with the worker, once for each peer and kind.
 const NOTES_MAX: usize = 4_096;
 /// Handshakes that wait for the slow thread: at some 10,000 a second this is a tenth of a second.
 const HANDSHAKES_MAX: usize = 1_024;

@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     /// Inner packets of both directions, without keepalives.
     pub(crate) rx_packets: u64,
     pub(crate) tx_packets: u64,
+    /// What the slow thread has not been told yet.
+    pub(crate) owed: Owed,
     /// When the slow thread was last asked for a session, in nanoseconds since boot.
     pub(crate) asked_at: u64,
 }
@@ -52,6 +54,7 @@ impl Peer {
             tx_bytes: 0,
             rx_packets: 0,
             tx_packets: 0,
+            owed: Owed::default(),
             asked_at: 0,
         }
     }
@@ -83,6 +86,53 @@ impl Peer {
     pub(crate) fn is_next(&self, local_index: u32) -> bool {
         self.next.as_ref().is_some_and(|session| session.local_index() == local_index)
     }
+}
+
+/// What the slow thread must learn of a peer, kept while its mail is full. Of each kind only the newest counts: a session
+/// before it has been replaced, an endpoint before it has been left.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Owed {
+    installed: Option<u32>,
+    confirmed: Option<u32>,
+    roamed: bool,
+    active: bool,
+}
+
+impl Owed {
+    /// Adds what is owed; says whether nothing was before.
+    pub(crate) fn add(&mut self, what: Report) -> bool {
+        let first = *self == Self::default();
+        match what {
+            Report::Installed(index) => self.installed = Some(index),
+            Report::Confirmed(index) => self.confirmed = Some(index),
+            Report::Roamed => self.roamed = true,
+            Report::Active => self.active = true,
+        }
+        first
+    }
+
+    /// Takes the next thing, in the order in which the slow thread is to hear of them.
+    pub(crate) fn take(&mut self) -> Option<Report> {
+        let Self { installed, confirmed, roamed, active } = self;
+        let session =
+            installed.take().map(Report::Installed).or_else(|| confirmed.take().map(Report::Confirmed));
+        session
+            .or_else(|| std::mem::take(roamed).then_some(Report::Roamed))
+            .or_else(|| std::mem::take(active).then_some(Report::Active))
+    }
+}
+
+/// News of a peer that must not be lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Report {
+    /// The session with this index can open packets.
+    Installed(u32),
+    /// The session with this index was used by the peer for the first time.
+    Confirmed(u32),
+    /// The peer is at its endpoint of now.
+    Roamed,
+    /// The peer has traffic again.
+    Active,
 }
 
 /// Peers by slot and by receiver index.
@@ -170,6 +220,11 @@ impl Peers {
         peer.current.take_if(|session| ends(session));
         peer.next.take_if(|session| ends(session));
         peer.older.retain(|session| !ends(session));
+    }
+
+    /// Slots that have ever been in use.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     #[cfg(test)]

@@ -8,8 +8,11 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
-use ringmesh_abi::{Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, message::StartFds};
+use ringmesh_abi::{
+    Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, fault::Point, message::StartFds,
+};
 use ringmesh_io::{Limits, Offloads, PortFds, Prepared, UringPort, VnetHdr, clock};
 use ringmesh_tunnel::device::Device;
 
@@ -69,17 +72,22 @@ impl Slow {
     fn serve(mut self, link: Link) -> Ending {
         if link.send(&FromPlane::Ready, &[]).is_ok() {
             self.link = Some(link);
+        } else {
+            self.lose_control();
         }
+        Point::PlaneStartReady.pass();
         self.run()
     }
 }
 
 fn start(link: &Link) -> Result<Slow, String> {
     let start = clock::boottime();
+    Point::PlaneStartBegun.pass();
     let (message, fds) = link.recv::<ToPlane>().map_err(|error| error.to_string())?;
     let ToPlane::Start { generation, ifname, workers, sockets, offloads, uid } = message else {
         return Err("the first message of control was not the start".to_owned());
     };
+    Point::PlaneStartHeard.pass();
     let fds = StartFds::sort(workers, sockets, fds).ok_or("wrong number of file descriptors")?;
     let workers = u8::try_from(workers).map_err(|_| "too many workers")?;
     let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
@@ -87,15 +95,19 @@ fn start(link: &Link) -> Result<Slow, String> {
     let office = office(workers).map_err(|error| format!("cannot make an eventfd: {error}"))?;
     steer(&fds.sockets);
     let prepared = prepare_ports(&office, &fds.tun, &fds.sockets, offloads)?;
+    Point::PlaneStartRings.pass();
     let restricted = prepared.iter().all(|port| port.features().restricted);
 
     let nobody = Unprivileged::become_nobody(&ifname, uid).map_err(|error| error.to_string())?;
     let uid = nobody.uid();
+    Point::PlaneStartUnprivileged.pass();
     let snapshot = Snapshot::new(workers);
     start_workers(prepared, &office, &snapshot, &plane)?;
+    Point::PlaneStartWorkers.pass();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
     let mut hardening = nobody.confine().map_err(|error| error.to_string())?;
+    Point::PlaneStartConfined.pass();
     if restricted {
         hardening = hardening.with(Hardening::RESTRICTED_RINGS);
     }
@@ -111,11 +123,16 @@ fn start(link: &Link) -> Result<Slow, String> {
         plane,
         bells,
         link: None,
+        whole: false,
         listener: Listener::from(fds.listener),
         files: Files { ifname, offloads, tun: fds.tun, sockets: vec![fds.sockets] },
         about,
         drops: Default::default(),
         ending: None,
+        moves: 0,
+        moves_told: 0,
+        turns: 0,
+        beat_at: Duration::ZERO,
     })
 }
 

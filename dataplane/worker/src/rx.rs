@@ -18,8 +18,9 @@ use ringmesh_wire::{
 };
 
 use crate::{
-    mail::{LETTER_LEN, Letter, Note},
+    mail::{LETTER_LEN, Letter},
     parcel::Load,
+    peers::Report,
     turn::{Arrival, Worker, slice},
 };
 
@@ -128,13 +129,13 @@ impl<P: Port> Worker<P> {
         if confirms {
             self.peers.confirm(id);
             self.ready.push_back(id);
-            self.note(Note::Confirmed { id, local_index: index });
+            self.report(id, Report::Confirmed(index));
         }
         if renew {
             self.ask_for_session(id);
         }
         if watch {
-            self.note(Note::Active { id });
+            self.report(id, Report::Active);
         }
         let mut congested = self.is_congested(&stretch, arrival);
         for span in admitted {
@@ -162,7 +163,7 @@ impl<P: Port> Worker<P> {
         let Some(peer) = self.peers.peer_mut(id) else { return };
         if peer.endpoint != Some(endpoint) {
             peer.endpoint = Some(endpoint);
-            self.note(Note::Roamed { id, endpoint });
+            self.report(id, Report::Roamed);
         }
     }
 

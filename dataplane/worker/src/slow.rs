@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, rows::PlaneRow};
+use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, fault::Point, rows::PlaneRow};
 use ringmesh_io::clock;
 use ringmesh_tunnel::{Drop, device::Device, tai64n::Tai64N};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -39,12 +39,20 @@ pub(crate) struct Slow {
     pub(crate) bells: Bells,
     /// The control process that we serve; `None` while there is none.
     pub(crate) link: Option<Link>,
+    /// Control has told all that was acknowledged before we began.
+    pub(crate) whole: bool,
     pub(crate) listener: Listener,
     pub(crate) files: Files,
     pub(crate) about: About,
     /// Ends of packets that the slow thread itself decides on.
     pub(crate) drops: [u64; Drop::COUNT],
     pub(crate) ending: Option<Ending>,
+    /// Changes of sockets that were ordered, and those of them that control need not be told any more.
+    pub(crate) moves: u64,
+    pub(crate) moves_told: u64,
+    /// Turns so far, and when the workers are woken next, since boot: control watches that all threads turn.
+    pub(crate) turns: u64,
+    pub(crate) beat_at: Duration,
 }
 
 /// The eventfds of the shared memory.
@@ -110,11 +118,23 @@ impl Slow {
         self.take_handshakes(now);
         self.take_punts();
         self.take_link_messages(now);
+        self.tell_moved();
         self.device.handle_timeout(now, wall());
         self.dispatch(now);
         self.send_backlog();
         self.publish_drops();
+        self.beat(now);
         self.ring_control();
+    }
+
+    /// Shows control that this thread turns, and lets idle workers show it too.
+    fn beat(&mut self, now: Duration) {
+        self.turns += 1;
+        self.plane.rows().plane().turns.set(self.turns);
+        if now >= self.beat_at {
+            self.beat_at = now + BEAT;
+            self.office.workers.iter().for_each(|mail| mail.bell.ring());
+        }
     }
 
     /// Sleeps until somebody rings, or the next timer is due.
@@ -142,14 +162,18 @@ impl Slow {
     fn patience(&self) -> Duration {
         let now = clock::boottime();
         let timer = self.device.poll_timeout().map_or(PATIENCE_MAX, |(at, _)| at.saturating_sub(now));
+        let timer = timer.min(self.beat_at.saturating_sub(now));
         let backlog = self.backlog.iter().any(|orders| !orders.is_empty());
         timer.min(if backlog { BACKLOG_PAUSE } else { PATIENCE_MAX })
     }
 
     fn take_notes(&mut self, now: Duration) {
         for _ in 0..NOTES_PER_TURN {
-            let Some(note) = self.office.slow.notes.pop() else { return };
+            let Some(note) = self.office.slow.notes.pop() else { break };
             self.handle_note(note, now);
+        }
+        if self.office.slow.take_wants_room() {
+            self.office.workers.iter().for_each(|mail| mail.bell.ring());
         }
     }
 
@@ -234,6 +258,7 @@ impl Slow {
         if self.plane.control_sleeps() {
             // A bell that cannot be struck belongs to a control process that is gone.
             let _ = self.bells.control.strike();
+            Point::PlaneRung.pass();
         }
     }
 
@@ -285,7 +310,9 @@ pub(crate) fn wall() -> Tai64N {
 }
 
 /// Longest sleep. A lost wake-up, which only hostile shared memory can cause, delays a command by no more.
-const PATIENCE_MAX: Duration = Duration::from_secs(2);
+const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// How often idle workers are woken.
+const BEAT: Duration = Duration::from_secs(1);
 /// How soon a full mail is tried again.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
 /// Portions of one turn, so that everything else gets its turn too.

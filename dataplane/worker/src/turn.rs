@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringmesh_abi::Rows;
@@ -16,7 +17,7 @@ use crate::{
     counters::Counters,
     mail::{Note, Order, SlowMail, WorkerMail},
     parcel::{Load, Parcel, Pool},
-    peers::Peers,
+    peers::{Peers, Report},
     snapshot::{Snapshot, owner},
     tx::{Heads, Run},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Worker<P: Port> {
     pub(crate) deferred: VecDeque<Deferred>,
     /// Peers whose waiting packets can leave now.
     pub(crate) ready: VecDeque<PeerId>,
+    /// Peers of which the slow thread has not been told all.
+    debtors: VecDeque<PeerId>,
     /// Peers whose byte counts changed in this turn.
     pub(crate) touched: Vec<PeerId>,
     /// Buffers to give back once this turn's writes are queued.
@@ -102,6 +105,7 @@ impl<P: Port> Worker<P> {
             writes: Writes { pieces: Vec::with_capacity(4_096), ends: Vec::with_capacity(1_024) },
             deferred: VecDeque::with_capacity(256),
             ready: VecDeque::with_capacity(1_024),
+            debtors: VecDeque::with_capacity(64),
             touched: Vec::with_capacity(256),
             used: Vec::with_capacity(256),
             desk,
@@ -135,6 +139,7 @@ impl<P: Port> Worker<P> {
         self.counters.turns += 1;
 
         self.take_orders();
+        self.settle_debts();
         self.take_waiting();
         // What others hand over was read before what we read now, should a flow have just moved to our queue.
         self.take_parcels();
@@ -151,10 +156,15 @@ impl<P: Port> Worker<P> {
     }
 
     /// Announces sleep and looks once more. `false`: there is work, do not wait. What could not leave in this turn
-    /// waits for a send buffer, and the port wakes us for that.
-    fn fall_asleep(&self) -> bool {
+    /// waits for a send buffer, parcels that found no room for a receive buffer, and the port wakes us for either; the slow
+    /// thread does when there is room for what it has not been told.
+    fn fall_asleep(&mut self) -> bool {
         self.bell().on_sleep();
-        let idle = self.mail().is_empty();
+        if !self.debtors.is_empty() {
+            self.office.slow.expect_room();
+            self.settle_debts();
+        }
+        let idle = self.mail().orders.is_empty() && !self.can_unpack();
         if !idle {
             self.bell().on_wake();
         }
@@ -232,6 +242,8 @@ impl<P: Port> Worker<P> {
             Order::Peer { id, peer } => {
                 let waited = self.peers.insert(id, peer, &self.office.pool);
                 self.counters.drop(Drop::GivenUp, waited);
+                // Here and not when a packet comes: room for every peer at once.
+                self.debtors.reserve(self.peers.slots());
             }
             Order::ForgetPeer { id } => {
                 let waited = self.peers.remove(id, &self.office.pool);
@@ -245,7 +257,7 @@ impl<P: Port> Worker<P> {
             Order::Install { id, session, place } => {
                 let local_index = session.local_index();
                 if self.peers.install(id, session, place) {
-                    self.note(Note::Installed { id, local_index });
+                    self.report(id, Report::Installed(local_index));
                     if place == ringmesh_tunnel::device::Place::Current {
                         self.ready.push_back(id);
                     }
@@ -262,8 +274,10 @@ impl<P: Port> Worker<P> {
             }
             Order::Socket { index, fd } => {
                 if let Err(error) = self.port.set_socket(index, fd) {
-                    self.note(Note::Failed { worker: self.number, error });
+                    return self.note_last(Note::Failed { worker: self.number, error });
                 }
+                self.mail().moves.fetch_add(1, Ordering::Release);
+                self.office.slow.bell.ring();
             }
         }
     }
@@ -286,6 +300,16 @@ impl<P: Port> Worker<P> {
             };
             self.unpack(buf, room, parcel);
         }
+    }
+
+    /// Whether a parcel waits and there is a buffer for it.
+    fn can_unpack(&mut self) -> bool {
+        if self.mail().parcels.is_empty() {
+            return false;
+        }
+        // Asked of the port itself: only a buffer that it had to refuse makes it wake us.
+        let spare = self.port.borrow().map(|(buf, _)| self.port.release(buf));
+        spare.is_some()
     }
 
     /// Sends what waited for a session, as far as send buffers reach; the rest stays ready.
@@ -394,6 +418,39 @@ impl<P: Port> Worker<P> {
     fn give_back(&mut self) {
         for buf in self.used.drain(..) {
             self.port.release(buf);
+        }
+    }
+
+    /// Tells the slow thread what it must know of a peer. What finds no room is told in a later turn.
+    pub(crate) fn report(&mut self, id: PeerId, what: Report) {
+        let Some(peer) = self.peers.peer_mut(id) else { return };
+        if peer.owed.add(what) {
+            self.debtors.push_back(id);
+            self.settle_debts();
+        }
+    }
+
+    /// Tells the slow thread what is owed to it, as far as its mail has room.
+    fn settle_debts(&mut self) {
+        while let Some(&id) = self.debtors.front() {
+            while let Some(peer) = self.peers.peer_mut(id) {
+                let endpoint = peer.endpoint;
+                let Some(what) = peer.owed.take() else { break };
+                let note = match (what, endpoint) {
+                    (Report::Installed(local_index), _) => Note::Installed { id, local_index },
+                    (Report::Confirmed(local_index), _) => Note::Confirmed { id, local_index },
+                    (Report::Roamed, Some(endpoint)) => Note::Roamed { id, endpoint },
+                    (Report::Roamed, None) => continue,
+                    (Report::Active, _) => Note::Active { id },
+                };
+                if !self.note(note) {
+                    if let Some(peer) = self.peers.peer_mut(id) {
+                        peer.owed.add(what);
+                    }
+                    return;
+                }
+            }
+            self.debtors.pop_front();
         }
     }
 

@@ -19,6 +19,7 @@ use ringmesh_wire::{
 use crate::{
     mail::Note,
     parcel::Load,
+    peers::Report,
     snapshot::Snapshot,
     turn::{Sealed, Worker, slice},
 };
@@ -136,7 +137,7 @@ impl<P: Port> Worker<P> {
             self.ask_for_session(id);
         }
         if watch {
-            self.note(Note::Active { id });
+            self.report(id, Report::Active);
         }
         Some(first)
     }

@@ -147,6 +147,66 @@ fn a_taken_port_is_an_error_with_its_name_and_changes_nothing() {
     });
 }
 
+/// What a request wants beside the port fails, so the port and the mark are what they were.
+#[test]
+fn a_port_goes_back_when_the_request_is_refused() {
+    let tunnel = Tunnel::start("");
+    must(&format!("wg set {} listen-port 40031 fwmark 3", tunnel.name));
+    let before = must(&format!("wg show {}", tunnel.name));
+    let request = format!(
+        "set=1\nlisten_port=40032\nfwmark=4\npublic_key={}\nendpoint=[fe80::1%nosuchlink]:7\n\n",
+        "07".repeat(32)
+    );
+    let mut stream = UnixStream::connect(tunnel.wg_socket()).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("sent");
+    stream.shutdown(std::net::Shutdown::Write).expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert_eq!(answer, "errno=-2\n\n");
+    assert_eq!(must(&format!("wg show {}", tunnel.name)), before);
+}
+
+/// The data plane stands still for a moment, so no worker can have changed its socket.
+#[test]
+fn a_new_port_is_answered_when_it_holds() {
+    let tunnel = Tunnel::start("--workers 2");
+    let plane = tunnel.plane_pid();
+    must(&format!("kill -STOP {plane}"));
+    let mut asked = std::process::Command::new("wg")
+        .args(["set", &tunnel.name, "listen-port", "40033"])
+        .spawn()
+        .expect("wg");
+    for _ in 0..50 {
+        assert!(asked.try_wait().expect("a child").is_none(), "answered before anything had changed");
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    must(&format!("kill -CONT {plane}"));
+    assert!(asked.wait().expect("a child").success());
+    assert_eq!(must(&format!("wg show {} listen-port", tunnel.name)), "40033");
+}
+
+/// As wireguard-go does it: nobody is his own peer, and saying so is no error.
+#[test]
+fn our_own_key_is_no_peer() {
+    let tunnel = Tunnel::start("");
+    let (name, key) = (&tunnel.name, Scrap::new(&must("wg genkey")));
+    must(&format!("wg set {name} private-key {}", key.0.display()));
+    let own = must(&format!("wg show {name} public-key"));
+    must(&format!(
+        "wg set {name} peer {own} allowed-ips 10.0.0.0/8 peer {} allowed-ips 10.1.0.0/16",
+        key_of(1)
+    ));
+    assert_eq!(must(&format!("wg show {name} peers")), key_of(1));
+    // A peer whose key becomes ours goes, and with both in one request it never was one.
+    let other = Scrap::new(&must("wg genkey"));
+    must(&format!("wg set {name} private-key {}", other.0.display()));
+    must(&format!("wg set {name} peer {own} allowed-ips 10.2.0.0/16"));
+    assert!(must(&format!("wg show {name} peers")).contains(&own));
+    must(&format!("wg set {name} private-key {} peer {own} allowed-ips 10.3.0.0/16", key.0.display()));
+    assert_eq!(must(&format!("wg show {name} peers")), key_of(1));
+    assert_eq!(must(&format!("wg show {name} allowed-ips")), format!("{}\t10.1.0.0/16", key_of(1)));
+}
+
 #[test]
 fn garbage_gets_an_answer_and_harms_nobody() {
     let tunnel = Tunnel::start("");

@@ -8,8 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{Control, Counters, Files, Inputs, LinkState, Options, watch_removals};
-use crate::link::{Attached, Backoff, Jobs, Kit, Plane, attach, start};
-use crate::os::clock::boottime;
+use crate::link::{Attached, Backoff, Jobs, Kit, LOOK_EVERY, Plane, Pulse, attach, start};
+use crate::os::clock::{HighWater, boottime, wall_secs};
 use crate::os::files::{Lock, SocketFile, make_dirs};
 use crate::os::tun::{Fate, MTU_DEFAULT, Tun};
 use crate::os::udp::Sockets;
@@ -128,11 +128,16 @@ async fn assemble(
     };
     let Base { plane, kit, state, attached } = base;
     let now = boottime();
+    let mut high_water = HighWater::default();
+    high_water.observe(state.device.stamped_until_secs.max(wall_secs()));
     let mut control = Control {
         plane: Some(plane),
         backoff: Backoff::default(),
         start_at: Duration::ZERO,
         progress_at: now,
+        pulse: Pulse::default(),
+        look_at: now + LOOK_EVERY,
+        rebuilt: attached,
         wanted: state.clone(),
         acked: state,
         astray: false,
@@ -141,7 +146,10 @@ async fn assemble(
         ledger: Default::default(),
         link: LinkState { mtu: 0, up: false, moved: false },
         watch: None,
+        high_water,
         port_is_any: !attached,
+        before: None,
+        move_until: Duration::ZERO,
         responder: options.stun.then(Responder::default),
         counters: Counters { since: now, ..Counters::default() },
         kit,

@@ -10,17 +10,19 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use inotify::Inotify;
-use ringmesh_abi::Command;
+use ringmesh_abi::fault::Point;
+use ringmesh_abi::{Command, FromPlane};
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Event;
 use crate::ifname::IfName;
-use crate::link::{Backoff, Jobs, Kit, Plane};
-use crate::os::clock::boottime;
+use crate::link::{Backoff, Jobs, Kit, Plane, Pulse};
+use crate::os::clock::{HighWater, boottime};
 use crate::os::files::{Lock, SocketFile};
 use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
+use crate::os::udp::Sockets;
 use crate::os::watched::{Watched, watched};
 use crate::state::State;
 use crate::stun::Responder;
@@ -60,6 +62,11 @@ struct Control {
     start_at: Duration,
     /// When the data plane last answered a command or was sent one while none was open, since boot.
     progress_at: Duration,
+    /// Whether the data plane turns, and when that is looked at next, since boot.
+    pulse: Pulse,
+    look_at: Duration,
+    /// The data plane knows that it holds all that was acknowledged before it began.
+    rebuilt: bool,
     /// What was asked for, as far as it is planned.
     wanted: State,
     /// What the data plane has acknowledged.
@@ -71,8 +78,13 @@ struct Control {
     ledger: Ledger,
     link: LinkState,
     watch: Option<Watch>,
+    high_water: HighWater,
     /// Whether the kernel chose the port.
     port_is_any: bool,
+    /// What to go back to when the request that runs is refused.
+    before: Option<Listening>,
+    /// Until when commands wait for a change of sockets, since boot.
+    move_until: Duration,
     responder: Option<Responder>,
     counters: Counters,
     inputs: Inputs,
@@ -83,6 +95,14 @@ struct Control {
 enum Todo {
     Set(Box<Set>, oneshot::Sender<Result<(), Errno>>),
     Mtu(u32),
+}
+
+/// Where the device listens.
+struct Listening {
+    /// `None` when the request did not change them.
+    sockets: Option<Sockets>,
+    fwmark: u32,
+    port_is_any: bool,
 }
 
 /// What netlink last said.
@@ -157,6 +177,11 @@ impl Control {
             Event::Status(reply) => drop(reply.send(Box::new(self.report()))),
             Event::Set(set, reply) => self.todo.push_back(Todo::Set(set, reply)),
             Event::Bell => return self.on_bell(),
+            Event::Message(Ok(message)) if matches!(*message, FromPlane::Moved) => {
+                if let Some(plane) = &mut self.plane {
+                    plane.on_moved();
+                }
+            }
             Event::Message(Ok(message)) => {
                 tracing::debug!(?message, "an unexpected message of the data plane")
             }
@@ -217,21 +242,30 @@ impl Control {
             {
                 self.begin(todo);
             }
+            // Peers come after the port: an answer to the old one would find nobody.
+            if self.is_moving() {
+                return;
+            }
             if let Some(plane) = &mut self.plane {
                 let idle = !self.jobs.is_waiting();
                 if self.jobs.send(&mut plane.memory) {
                     plane.wake();
+                    Point::ControlRung.pass();
                     if idle {
                         self.progress_at = boottime();
                     }
                 }
             }
-            if !self.jobs.finish() {
+            self.tell_rebuilt();
+            if !self.jobs.is_through() {
                 return;
             }
             if std::mem::take(&mut self.astray) {
                 self.wanted = self.acked.clone();
+                self.listen_as_before();
             }
+            self.before = None;
+            self.jobs.finish();
         }
     }
 
@@ -241,6 +275,7 @@ impl Control {
                 Ok(commands) => self.jobs.begin(commands, Some(reply)),
                 Err(errno) => {
                     self.wanted = self.acked.clone();
+                    self.listen_as_before();
                     let _ = reply.send(Err(errno));
                 }
             },
@@ -256,10 +291,15 @@ impl Control {
     fn deadline(&self) -> Option<Duration> {
         match &self.plane {
             None => Some(self.start_at),
-            Some(_) => self.jobs.is_waiting().then_some(self.progress_at + PLANE_PATIENCE),
+            Some(_) if self.is_moving() => Some(self.look_at.min(self.move_until)),
+            Some(_) if self.jobs.is_waiting() => Some(self.look_at.min(self.progress_at + PLANE_PATIENCE)),
+            Some(_) => Some(self.look_at),
         }
     }
 }
+
+/// How long a request waits for workers to change their sockets. They do it between two turns; one that does not is stuck.
+const MOVE_PATIENCE: Duration = Duration::from_secs(2);
 
 async fn plane_event(plane: &mut Option<Plane>) -> Event {
     match plane {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Completion, Datagram, PlaneEvent, Refused, ToPlane};
 
-use super::Control;
-use crate::link::{Done, start};
-use crate::os::clock::boottime;
+use super::{Control, MOVE_PATIENCE, PLANE_PATIENCE};
+use crate::link::{Done, LOOK_EVERY, Plane, Pulse, start};
+use crate::os::clock::{boottime, wall_secs};
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
 use crate::uapi::errno::Errno;
@@ -43,6 +44,7 @@ impl Control {
 
     fn on_completion(&mut self, completion: Result<Completion, Refused>) {
         let Ok(completion) = completion else { return };
+        Point::ControlCompletionRead.pass();
         self.progress_at = boottime();
         match self.jobs.complete(completion) {
             Done::Holds(command) => {
@@ -82,6 +84,9 @@ impl Control {
         let lived = boottime().saturating_sub(plane.since);
         self.counters.refused += plane.memory.refused();
         self.learn(&plane.memory);
+        let until = self.high_water.stamped_until(wall_secs());
+        self.acked.device.stamped_until_secs = until;
+        self.wanted.device.stamped_until_secs = until;
         self.jobs.restart(self.acked.commands());
         let wait = self.backoff.after(lived);
         self.start_at = boottime() + wait;
@@ -89,16 +94,17 @@ impl Control {
         None
     }
 
-    /// A new data plane is due, or the one that runs has not answered for too long.
+    /// A new data plane is due, or the one that runs is to be looked at.
     pub(super) async fn on_deadline(&mut self) {
-        if let Some(plane) = &mut self.plane {
-            tracing::error!("the data plane does not answer and is killed");
-            plane.kill().await;
-            return;
+        if self.plane.is_some() {
+            return self.look_at_plane().await;
         }
         match start(&self.kit, self.options.name.as_str()).await {
             Ok(plane) => {
                 self.plane = Some(plane);
+                self.rebuilt = false;
+                self.pulse = Pulse::default();
+                self.look_at = boottime() + LOOK_EVERY;
                 self.counters.restarts += 1;
                 self.progress_at = boottime();
             }
@@ -112,15 +118,51 @@ impl Control {
         }
     }
 
-    /// Gives the data plane other sockets. One that dies meanwhile gets them when it is started again.
-    pub(super) fn use_sockets(&mut self, sockets: Sockets) {
-        self.kit.sockets = sockets;
-        let Some(plane) = &self.plane else { return };
-        let fds = self.kit.sockets.fds();
-        let message = ToPlane::Sockets { set: 0, count: fds.len() as u16 };
-        if let Err(error) = plane.tell(&message, &fds) {
+    /// Kills a data plane that stands still, or that turns and yet has not answered for too long.
+    async fn look_at_plane(&mut self) {
+        let Some(plane) = &mut self.plane else { return };
+        let now = boottime();
+        if now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            self.high_water.observe(wall_secs());
+            if !self.pulse.look(plane.turns()) {
+                tracing::error!("a thread of the data plane stands still; it is killed");
+                return plane.kill().await;
+            }
+        }
+        if self.jobs.is_waiting() && now >= self.progress_at + PLANE_PATIENCE {
+            tracing::error!("the data plane does not answer and is killed");
+            plane.kill().await;
+        }
+    }
+
+    /// Once the data plane has answered every command that rebuilds it.
+    pub(super) fn tell_rebuilt(&mut self) {
+        if let Some(plane) = self.plane.as_ref().filter(|_| !self.rebuilt && self.jobs.is_rebuilt()) {
+            // When its socket is full it is told at the next event.
+            self.rebuilt = plane.tell(&ToPlane::Rebuilt, &[]).is_ok();
+            plane.wake();
+        }
+    }
+
+    /// Gives the data plane other sockets, and gives the former ones back. One that dies meanwhile gets them when it is
+    /// started again.
+    pub(super) fn use_sockets(&mut self, sockets: Sockets) -> Sockets {
+        let before = std::mem::replace(&mut self.kit.sockets, sockets);
+        Point::ControlSocketsOpen.pass();
+        if let Some(plane) = &mut self.plane
+            && let Err(error) = plane.send_sockets(&self.kit.sockets)
+        {
             tracing::warn!(%error, "handing over the new sockets");
         }
+        self.move_until = boottime() + MOVE_PATIENCE;
+        Point::ControlSocketsSent.pass();
+        before
+    }
+
+    /// Whether the workers are changing over to other sockets, and are given the time for it.
+    pub(super) fn is_moving(&self) -> bool {
+        self.plane.as_ref().is_some_and(Plane::is_moving) && boottime() < self.move_until
     }
 }
 

@@ -4,7 +4,7 @@ use ringmesh_abi::{Command, PeerStats, Secret};
 use ringmesh_wire::keys::PublicKey;
 use zeroize::Zeroizing;
 
-use super::Control;
+use super::{Control, Listening};
 use crate::os::tun::named_index;
 use crate::os::udp::Sockets;
 use crate::state::plan::{World, plan, remote_of};
@@ -42,23 +42,27 @@ impl Control {
         self.ledger.sum(key, row.filter(|row| row.state.public_key == key.0))
     }
 
-    /// Makes port and mark so at once, and plans the rest.
+    /// Plans the peers, then makes port and mark so; what was before is kept until the request is through.
     ///
     /// # Errors
-    /// EADDRINUSE and others of the sockets, before anything else was changed; those of [`plan`].
+    /// Those of [`plan`]; EADDRINUSE and others of the sockets. The caller goes back to what was before.
     pub(super) fn plan(&mut self, set: &Set) -> Result<Vec<Command>, Errno> {
-        let mark = set.fwmark.unwrap_or_else(|| self.kit.sockets.fwmark());
-        if let Some(port) = set.listen_port {
-            self.listen(port, mark)?;
-        }
-        self.kit.sockets.set_fwmark(mark).map_err(|error| Errno::of(&error))?;
         let plane = self.plane.as_ref();
         let endpoint_of = |slot: u32, key: PublicKey| {
             let row = plane?.memory.peer(slot)?;
             (row.state.public_key == key.0 && remote_of(&row.state.endpoint).is_some())
                 .then_some(row.state.endpoint)
         };
-        plan(&mut self.wanted, set, &World { endpoint_of: &endpoint_of, index_of: &named_index })
+        let commands =
+            plan(&mut self.wanted, set, &World { endpoint_of: &endpoint_of, index_of: &named_index })?;
+        let fwmark = self.kit.sockets.fwmark();
+        self.before = Some(Listening { sockets: None, fwmark, port_is_any: self.port_is_any });
+        let mark = set.fwmark.unwrap_or(fwmark);
+        if let Some(port) = set.listen_port {
+            self.listen(port, mark)?;
+        }
+        self.kit.sockets.set_fwmark(mark).map_err(|error| Errno::of(&error))?;
+        Ok(commands)
     }
 
     /// Listens on `port`. 0 is "any": one that the kernel chose before is as good as another, and peers know it.
@@ -66,9 +70,24 @@ impl Control {
         let same = if port == 0 { self.port_is_any } else { port == self.kit.sockets.port() };
         if !same {
             let sockets = Sockets::open(port, self.kit.workers(), mark).map_err(|error| Errno::of(&error))?;
-            self.use_sockets(sockets);
+            let former = self.use_sockets(sockets);
+            if let Some(before) = &mut self.before {
+                before.sockets = Some(former);
+            }
         }
         self.port_is_any = port == 0;
         Ok(())
+    }
+
+    /// The request was refused: port and mark are what they were.
+    pub(super) fn listen_as_before(&mut self) {
+        let Some(Listening { sockets, fwmark, port_is_any }) = self.before.take() else { return };
+        if let Some(sockets) = sockets {
+            self.use_sockets(sockets);
+        }
+        self.port_is_any = port_is_any;
+        if let Err(error) = self.kit.sockets.set_fwmark(fwmark) {
+            tracing::warn!(%error, "going back to the former mark");
+        }
     }
 }

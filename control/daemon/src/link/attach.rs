@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use ringmesh_abi::fault::Point;
 use ringmesh_abi::message::HelloFds;
 use ringmesh_abi::{Bell, ControlSide, FromPlane, Link, LinkError, Listener, PEERS_MAX, Refused, ToPlane};
 use rustix::net::{
@@ -45,6 +46,7 @@ pub(crate) async fn attach(path: &Path, quiet: bool) -> Result<Option<Attached>,
     };
     // The data plane greets when it is asked: not before its greeting can be attested, and not whoever only connects.
     link.send(&ToPlane::Dump, &[])?;
+    Point::ControlAttachAsked.pass();
     let link = watched(link)?;
     let pid = sender(&link).await?;
     sockopt::set_socket_passcred(link.get_ref().0.as_fd(), false)?;
@@ -77,12 +79,15 @@ async fn take_over(
     quiet: bool,
 ) -> Result<Attached, LinkError> {
     let FromPlane::Hello { workers, sockets, offloads, .. } = hello else { return Err(nonsense("greeting")) };
+    Point::ControlAttachGreeted.pass();
     let fds = HelloFds::sort(workers, sockets, fds).ok_or(nonsense("greeting"))?;
     let (memory, memory_fd) = ControlSide::create(u32::from(workers))?;
     let (bell, plane_bell) = (Bell::new()?, Bell::new()?);
     let message = ToPlane::Attach { generation: memory.generation() };
     link.get_ref().0.send(&message, &[memory_fd.as_fd(), plane_bell.as_fd(), bell.as_fd()])?;
+    Point::ControlAttachSent.pass();
     let state = hear_state(&link).await?;
+    Point::ControlAttachHeard.pass();
     let kit = Kit {
         tun: Tun::adopt(fds.tun, offloads),
         sockets: Sockets::adopt(fds.sockets)?,
@@ -90,7 +95,15 @@ async fn take_over(
         quiet,
     };
     let bell = watched(bell)?;
-    let plane = Plane { memory, bell, plane_bell, link, process, since: clock::boottime() };
+    let plane = Plane {
+        memory,
+        bell,
+        plane_bell,
+        link,
+        process,
+        moves: Default::default(),
+        since: clock::boottime(),
+    };
     Ok(Attached { plane, kit, state })
 }
 
@@ -99,12 +112,15 @@ async fn hear_state(link: &Watched<Link>) -> Result<State, LinkError> {
     let mut state = State::new(0);
     for _ in 0..STATE_LEN_MAX {
         match hear_soon(link).await? {
-            (FromPlane::State(command), _) => state.apply(&command),
+            (FromPlane::State(command), _) => {
+                state.apply(&command);
+                Point::ControlAttachHalf.pass();
+            }
             (FromPlane::End, _) => return Ok(state),
             // Sockets beyond the first set are the data plane's to keep.
             (FromPlane::Sockets { .. }, _) => {}
             (FromPlane::Failed { text }, _) => return Err(io::Error::other(text).into()),
-            (FromPlane::Ready | FromPlane::Hello { .. }, _) => {
+            (FromPlane::Ready | FromPlane::Hello { .. } | FromPlane::Moved, _) => {
                 return Err(nonsense("state"));
             }
         }

@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 
+use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Command, Completion, ControlSide, Reason, Status};
 use tokio::sync::oneshot;
 
@@ -54,6 +55,11 @@ impl Jobs {
     /// Whether answers are due.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.flying.is_empty()
+    }
+
+    /// Whether a new data plane has answered all that makes it what the one before was.
+    pub(crate) fn is_rebuilt(&self) -> bool {
+        self.rebuild.is_empty() && !self.flying.iter().any(|(_, of_rebuild, _)| *of_rebuild)
     }
 
     /// Begins a job; one without commands is over at the next [`finish`](Self::finish).
@@ -121,17 +127,20 @@ impl Jobs {
         }
     }
 
-    /// Ends the job if all of it was answered, and tells who waits; true if it did.
-    pub(crate) fn finish(&mut self) -> bool {
+    /// Whether there is a job and all of it was answered.
+    pub(crate) fn is_through(&self) -> bool {
         let open = |job: &Job| !job.waiting.is_empty();
-        if self.flying.iter().any(|(_, of_rebuild, _)| !of_rebuild) || self.job.as_ref().is_none_or(open) {
-            return false;
-        }
+        !self.flying.iter().any(|(_, of_rebuild, _)| !of_rebuild) && !self.job.as_ref().is_none_or(open)
+    }
+
+    /// Ends a job that is through, and tells who waits.
+    pub(crate) fn finish(&mut self) {
+        debug_assert!(self.is_through());
         if let Some(reply) = self.job.take().and_then(|job| job.reply) {
+            Point::ControlAnswering.pass();
             // Who no longer listens does not want to know.
             let _ = reply.send(Ok(()));
         }
-        true
     }
 }
 

@@ -10,6 +10,7 @@ mod attach;
 mod backoff;
 mod jobs;
 mod process;
+mod pulse;
 mod start;
 
 use std::io;
@@ -22,9 +23,11 @@ pub(crate) use attach::{Attached, attach};
 pub(crate) use backoff::Backoff;
 pub(crate) use jobs::{Done, Jobs};
 pub(crate) use process::Process;
+pub(crate) use pulse::{LOOK_EVERY, Pulse};
 pub(crate) use start::{Kit, start};
 
 use crate::event::Event;
+use crate::os::udp::Sockets;
 use crate::os::watched::Watched;
 
 /// A running data plane.
@@ -37,11 +40,45 @@ pub(crate) struct Plane {
     plane_bell: Bell,
     link: Watched<Link>,
     process: Process,
+    /// Changes of sockets that it was sent and that hold at every worker.
+    moves: Moves,
     /// When it was ready, since boot.
     pub(crate) since: std::time::Duration,
 }
 
+/// Changes of sockets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moves {
+    sent: u64,
+    done: u64,
+}
+
 impl Plane {
+    /// Gives it other sockets.
+    pub(crate) fn send_sockets(&mut self, sockets: &Sockets) -> Result<(), LinkError> {
+        let fds = sockets.fds();
+        self.tell(&ToPlane::Sockets { set: 0, count: fds.len() as u16 }, &fds)?;
+        self.moves.sent += 1;
+        self.wake();
+        Ok(())
+    }
+
+    /// It says that all its workers have made a change.
+    pub(crate) fn on_moved(&mut self) {
+        self.moves.done += 1;
+    }
+
+    /// Whether some worker may still use other sockets than the last ones.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moves.done < self.moves.sent
+    }
+
+    /// The turns of its threads so far: the slow one, then the workers.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = u64> {
+        let workers = (0..self.memory.worker_count()).filter_map(|worker| self.memory.worker(worker));
+        std::iter::once(self.memory.plane().turns).chain(workers.map(|worker| worker.turns))
+    }
+
     /// Waits until the data plane wants something.
     pub(crate) async fn next(&mut self) -> Event {
         if !self.memory.may_sleep() {

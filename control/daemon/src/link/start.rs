@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use ringmesh_abi::fault::Point;
 use ringmesh_abi::{Bell, ControlSide, FromPlane, Link, LinkError, Listener, ToPlane};
 
 use super::{Plane, Process, hear_soon};
@@ -40,6 +41,7 @@ pub(crate) async fn start(kit: &Kit, ifname: &str) -> Result<Plane, Problem> {
     let plane_bell = Bell::new().doing("making an eventfd")?;
     let (link, theirs) = Link::pair().doing("making a socket pair")?;
     let process = spawn(theirs, kit.quiet)?;
+    Point::ControlStartSpawned.pass();
     let message = ToPlane::Start {
         generation: memory.generation(),
         ifname: ifname.to_owned(),
@@ -52,11 +54,23 @@ pub(crate) async fn start(kit: &Kit, ifname: &str) -> Result<Plane, Problem> {
     let shared = [memory_fd.as_fd(), plane_bell.as_fd(), bell.as_fd(), kit.listener.as_fd()];
     let fds: Vec<BorrowedFd<'_>> = queues.chain(kit.sockets.fds()).chain(shared).collect();
     link.send(&message, &fds).map_err(|error| Problem::Plane(error.to_string()))?;
+    Point::ControlStartSent.pass();
     let link = watched(link).doing("watching the data plane's socket")?;
     let bell = watched(bell).doing("watching an eventfd")?;
-    let mut plane = Plane { memory, bell, plane_bell, link, process, since: clock::boottime() };
+    let mut plane = Plane {
+        memory,
+        bell,
+        plane_bell,
+        link,
+        process,
+        moves: Default::default(),
+        since: clock::boottime(),
+    };
     match ready(&plane).await {
-        Ok(()) => Ok(plane),
+        Ok(()) => {
+            Point::ControlStartReady.pass();
+            Ok(plane)
+        }
         Err(problem) => {
             plane.kill().await;
             Err(problem)

@@ -45,7 +45,7 @@ pub(crate) struct Tun {
 impl Tun {
     /// Makes the device `name` with `queues` queues and sets its MTU. The link stays down.
     pub(crate) fn create(name: &IfName, queues: u32, mtu: u16) -> Result<Self, Problem> {
-        let first = open_queue(name, libc::IFF_TUN_EXCL)?;
+        let first = open_first(name)?;
         let offloads = set_offloads(first.as_fd()).doing("asking the TUN device for segment offload")?;
         let mut device = Self { queues: vec![first], offloads };
         for _ in 1..queues {
@@ -103,6 +103,18 @@ pub(crate) enum Fate {
     },
     /// The link was deleted (EBADFD): the queues are dead for good.
     Deleted,
+}
+
+/// After a data plane was killed, the kernel takes its rings apart in the background, and they hold the queues of a device
+/// until then; so a name that is taken is asked for again, for a while.
+fn open_first(name: &IfName) -> Result<OwnedFd, Problem> {
+    for _ in 0..super::udp::LINGERING_TRIES {
+        match open_queue(name, libc::IFF_TUN_EXCL) {
+            Err(Problem::NameTaken { .. }) => drop(rustix::thread::nanosleep(&super::udp::LINGERING_PAUSE)),
+            result => return result,
+        }
+    }
+    open_queue(name, libc::IFF_TUN_EXCL)
 }
 
 fn open_queue(name: &IfName, extra: libc::c_int) -> Result<OwnedFd, Problem> {

@@ -20,8 +20,9 @@ const SEND_BUFFER: usize = 4 << 20;
 
 /// After a data plane was killed, the kernel takes its rings apart in the background, and they hold the sockets
 /// until then: some milliseconds, up to half a second on a busy machine.
-const LINGERING_TRIES: u32 = 25;
-const LINGERING_PAUSE: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+pub(super) const LINGERING_TRIES: u32 = 25;
+pub(super) const LINGERING_PAUSE: rustix::time::Timespec =
+    rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// A group of sockets on one port.
 #[derive(Debug)]

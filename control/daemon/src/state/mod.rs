@@ -40,12 +40,15 @@ pub(crate) struct Device {
     pub(crate) mtu: u32,
     /// Whether the inner DSCP is copied to the outside.
     pub(crate) dscp_copy: bool,
+    /// Timestamps of its own are later than this; see [`Command::SetDevice`].
+    pub(crate) stamped_until_secs: u64,
 }
 
 impl State {
     /// A device without key and peers.
     pub(crate) fn new(mtu: u32) -> Self {
-        let device = Device { private_key: None, public_key: None, mtu, dscp_copy: false };
+        let device =
+            Device { private_key: None, public_key: None, mtu, dscp_copy: false, stamped_until_secs: 0 };
         Self { device, peers: Peers::default() }
     }
 
@@ -53,10 +56,16 @@ impl State {
     /// is without effect.
     pub(crate) fn apply(&mut self, command: &Command) {
         match command {
-            Command::SetDevice { private_key, mtu, dscp_copy } => {
+            Command::SetDevice { private_key, mtu, dscp_copy, stamped_until_secs } => {
                 let public_key = private_key.as_ref().map(public_half);
                 let private_key = private_key.clone();
-                self.device = Device { private_key, public_key, mtu: *mtu, dscp_copy: *dscp_copy };
+                self.device = Device {
+                    private_key,
+                    public_key,
+                    mtu: *mtu,
+                    dscp_copy: *dscp_copy,
+                    stamped_until_secs: *stamped_until_secs,
+                };
             }
             Command::SetPeer {
                 slot,
@@ -108,7 +117,13 @@ impl State {
 impl Device {
     /// The command that makes this device.
     pub(crate) fn command(&self) -> Command {
-        Command::SetDevice { private_key: self.private_key.clone(), mtu: self.mtu, dscp_copy: self.dscp_copy }
+        let Self { private_key, mtu, dscp_copy, stamped_until_secs, .. } = self;
+        Command::SetDevice {
+            private_key: private_key.clone(),
+            mtu: *mtu,
+            dscp_copy: *dscp_copy,
+            stamped_until_secs: *stamped_until_secs,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringmesh_abi::fault::Point;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -73,6 +74,7 @@ async fn converse(stream: UnixStream, events: &mpsc::Sender<Event>) -> Option<()
             write(&mut writing, text.as_bytes(), patience).await?;
         }
         write(&mut writing, trailer(result).as_bytes(), patience).await?;
+        Point::ControlAnswered.pass();
     }
 }
 

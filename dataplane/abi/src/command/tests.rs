@@ -62,7 +62,8 @@ fn bounds_are_the_last_values_that_are_taken() {
 #[test]
 fn keys_are_not_printed_and_are_wiped() {
     let key = Secret::new(&[0x5a; 32]);
-    let command = Command::SetDevice { private_key: Some(key), mtu: 1_420, dscp_copy: false };
+    let command =
+        Command::SetDevice { private_key: Some(key), mtu: 1_420, dscp_copy: false, stamped_until_secs: 0 };
     assert!(!format!("{command:?}").contains("90"), "0x5a is 90");
 
     let mut slot = encoded(&command, 1);
@@ -73,7 +74,10 @@ fn keys_are_not_printed_and_are_wiped() {
 
 #[test]
 fn an_absent_key_hides_no_bytes() {
-    let mut slot = encoded(&Command::SetDevice { private_key: None, mtu: 1, dscp_copy: false }, 1);
+    let mut slot = encoded(
+        &Command::SetDevice { private_key: None, mtu: 1, dscp_copy: false, stamped_until_secs: 0 },
+        1,
+    );
     slot.0[13] = 1;
     assert_eq!(Command::decode(&slot), Err(Refused::Field("reserved bytes")));
 }

@@ -25,6 +25,7 @@ fn to_plane() -> impl Strategy<Value = ToPlane> {
         any::<u64>().prop_map(|generation| ToPlane::Attach { generation }),
         (0..SOCKETS_MAX, 0..=128_u16).prop_map(|(set, count)| ToPlane::Sockets { set, count }),
         Just(ToPlane::Dump),
+        Just(ToPlane::Rebuilt),
         Just(ToPlane::Stop),
     ]
 }
@@ -39,6 +40,7 @@ fn from_plane() -> impl Strategy<Value = FromPlane> {
         (0..SOCKETS_MAX, 0..=128_u16).prop_map(|(set, count)| FromPlane::Sockets { set, count }),
         samples::command().prop_map(FromPlane::State),
         Just(FromPlane::End),
+        Just(FromPlane::Moved),
     ]
 }
 

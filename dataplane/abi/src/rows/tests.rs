@@ -97,7 +97,9 @@ fn workers_and_plane_are_observed_field_by_field() {
     plane.start_nanos.set(2);
     plane.hardening.set(u64::MAX);
     plane.uid.set(4);
+    plane.turns.set(5);
     let all = Hardening::ALL.iter().fold(Hardening::default(), |all, (bit, _)| all.with(*bit));
-    let expected = PlaneStats { pid: 1, start_nanos: 2, hardening: all, uid: 4, ..PlaneStats::default() };
+    let expected =
+        PlaneStats { pid: 1, start_nanos: 2, hardening: all, uid: 4, turns: 5, ..PlaneStats::default() };
     assert_eq!(rows.observe_plane(), expected, "unknown hardening bits are dropped");
 }

@@ -26,7 +26,12 @@ fn path() -> UdpPath {
 }
 
 fn with_key(byte: u8) -> Command {
-    Command::SetDevice { private_key: Some(Secret::new(&[byte; 32])), mtu: 1_420, dscp_copy: true }
+    Command::SetDevice {
+        private_key: Some(Secret::new(&[byte; 32])),
+        mtu: 1_420,
+        dscp_copy: true,
+        stamped_until_secs: 9,
+    }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use super::{Device, Output, Place, Sent};
 use crate::Drop;
 use crate::PeerId;
 use crate::keyring::Known;
-use crate::limits::{REKEY_ATTEMPT_TIME, REKEY_JITTER_MAX, REKEY_TIMEOUT};
+use crate::limits::{CROSSED_DELAY_MAX, REKEY_ATTEMPT_TIME, REKEY_JITTER_MAX, REKEY_TIMEOUT};
 use crate::noise::{self, Refused};
 use crate::peers::{Attempt, Flight};
 use crate::session::{Keys, Session};
@@ -173,7 +173,13 @@ impl Device {
         let id = self.indices.holder(message.receiver()).ok_or(Drop::UnknownIndex)?;
         let keys = self.finish(id, message).ok_or(Drop::BadHandshake)?;
         let born = Known { local_index: message.receiver(), born: now };
-        let session = Session::new(&keys, born.local_index, message.sender(), true, now);
+        let mut session = Session::new(&keys, born.local_index, message.sender(), true, now);
+        // An unused session of the peer's making: its handshake crossed ours, and it has one that crossed its own. With one
+        // state per peer, as others do it, both handshakes would fail and be tried again; so each keeps its own, and the
+        // first to replace it ends the symmetry.
+        if self.peers.get(id).is_some_and(|peer| peer.keyring.next().is_some()) {
+            session.delay_rekey(Duration::from_nanos(self.random.below(nanos(CROSSED_DELAY_MAX))));
+        }
         self.establish(id, Box::new(session), Place::Current, from);
         let Some(peer) = self.peers.get_mut(id) else { return Ok(()) };
         // The flight's index lives on as the session's.
@@ -239,7 +245,10 @@ impl Device {
     }
 
     pub(super) fn jitter(&mut self) -> Duration {
-        let most = u64::try_from(REKEY_JITTER_MAX.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.random.below(most))
+        Duration::from_nanos(self.random.below(nanos(REKEY_JITTER_MAX)))
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -20,6 +20,19 @@ fn the_label_of_1970_and_its_bytes() {
 }
 
 #[test]
+fn whole_seconds_are_never_before_the_stamp() {
+    let table = [((0, 0), 0), ((0, 1), 1), ((7, 0), 7), ((7, 999_999_999), 8), ((1 << 40, 5), (1 << 40) + 1)];
+    for ((secs, nanos), rounded) in table {
+        let stamp = Tai64N::from_unix(secs, nanos);
+        assert_eq!(stamp.unix_secs_rounded_up(), rounded);
+        assert!(Tai64N::from_unix(rounded, 0) >= stamp);
+    }
+    assert_eq!(Tai64N::default().unix_secs_rounded_up(), 0);
+    let last = Tai64N::from_bytes([0xff; Tai64N::LEN]).unix_secs_rounded_up();
+    assert!(Tai64N::from_unix(last, 0) < Tai64N::from_bytes([0xff; Tai64N::LEN]), "and nothing overflows");
+}
+
+#[test]
 fn order_in_time_is_order_of_bytes() {
     let ascending = [(0, 0), (0, 1), (0, 999_999_999), (1, 0), (1 << 32, 0), (u64::MAX, 0)];
     let stamps: Vec<_> = ascending.iter().map(|&(secs, nanos)| Tai64N::from_unix(secs, nanos)).collect();

@@ -1,6 +1,7 @@
 //! A forked child gives everything up; then it is looked at from outside, does its ordinary work, and tries what it may not.
 //!
-//! Forked, because giving up wants a single thread, which the child of a fork is. They need root, as the data plane does.
+//! Forked, because giving up wants a single thread, which the child of a fork is; and from a process that runs nothing else. They
+//! need root, as the data plane does.
 #![allow(unsafe_code)] // fork, and bare system calls that must be refused before they do anything.
 
 use super::*;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Barrier};
 /// Runs `life` in a forked child, whose panic is exit code 101.
 fn child(life: impl FnOnce()) -> Pid {
     // SAFETY:
+    // - see `is_alone`: the only other thread of this process is the harness, which waits for the test;
     // - the child runs `life` in its only thread and leaves by `_exit`, so no destructor of the parent runs twice;
     // - glibc keeps its allocator usable in the child of a process with threads, and the tests take no other lock
     //   that such a thread might hold.
@@ -41,18 +43,35 @@ fn confined() -> Hardening {
     unprivileged.confine().expect("a kernel with seccomp")
 }
 
-fn is_root() -> bool {
-    let root = rustix::process::getuid().is_root();
-    if !root {
+/// Whether this process runs only `test` and may go on with it. A fork beside the threads of other tests could inherit a lock that
+/// one of them holds, and wait for it for ever; so the test runs once more, in a process of its own.
+fn is_alone<T: Fn()>(_test: T) -> bool {
+    if !rustix::process::getuid().is_root() {
         println!("skipped: giving up privileges needs some; run as root");
+        return false;
     }
-    root
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    // The name that the harness knows begins behind the crate's.
+    let (_, name) = std::any::type_name::<T>().split_once("::").expect("a path");
+    let binary = std::env::current_exe().expect("this binary");
+    let output =
+        std::process::Command::new(binary).args([name, "--exact", "--nocapture"]).env(ALONE, "").output();
+    let output = output.expect("this binary runs");
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success() && said.contains("1 passed"), "{name}: {said}");
+    false
 }
+
+/// Set in a process that runs one of these tests and nothing else.
+const ALONE: &str = "RINGMESH_TEST_ALONE";
 
 /// The parent reads what the kernel says about the child, and does not ask the child.
 #[test]
 fn a_child_is_what_it_was_promised_to_be() {
-    if !is_root() {
+    if !is_alone(a_child_is_what_it_was_promised_to_be) {
         return;
     }
     let (mut told, mut tell) = std::io::pipe().expect("a pipe");
@@ -107,7 +126,7 @@ fn a_child_is_what_it_was_promised_to_be() {
 /// Everything that the slow thread does with its files, memory and time.
 #[test]
 fn a_confined_process_can_still_work() {
-    if !is_root() {
+    if !is_alone(a_confined_process_can_still_work) {
         return;
     }
     let dir = std::env::temp_dir().join(format!("ringmesh-confined-{}", std::process::id()));
@@ -184,7 +203,7 @@ fn wait_for(fd: impl AsFd) {
 /// Each is tried by a child of its own, with arguments that would be harmless; each must end it by SIGSYS.
 #[test]
 fn what_is_forbidden_kills() {
-    if !is_root() {
+    if !is_alone(what_is_forbidden_kills) {
         return;
     }
     const NONE: [i64; 3] = [0; 3];
@@ -252,7 +271,7 @@ fn what_is_forbidden_kills() {
 
 #[test]
 fn abort_ends_as_an_abort() {
-    if !is_root() {
+    if !is_alone(abort_ends_as_an_abort) {
         return;
     }
     let pid = child(|| {
@@ -265,7 +284,7 @@ fn abort_ends_as_an_abort() {
 /// Threads that run already are filtered too: the forbidden call is made by one that was there before.
 #[test]
 fn the_filter_holds_for_threads_that_run_already() {
-    if !is_root() {
+    if !is_alone(the_filter_holds_for_threads_that_run_already) {
         return;
     }
     let pid = child(|| {
@@ -290,7 +309,7 @@ fn the_filter_holds_for_threads_that_run_already() {
 /// A worker that allocates, waits and ends after the filter came, all for the first time.
 #[test]
 fn threads_that_run_already_go_on() {
-    if !is_root() {
+    if !is_alone(threads_that_run_already_go_on) {
         return;
     }
     let pid = child(|| {
@@ -329,7 +348,7 @@ fn threads_that_run_already_go_on() {
 /// Also when backtraces are asked for, which would be read from files.
 #[test]
 fn a_panic_is_a_panic() {
-    if !is_root() {
+    if !is_alone(a_panic_is_a_panic) {
         return;
     }
     let pid = child(|| {

@@ -8,6 +8,7 @@ use ringmesh_tunnel::{
 use ringmesh_wire::message::INITIATION_LEN;
 
 use super::*;
+use crate::mail::Note;
 use crate::pair::{LEFT, PEER, RIGHT, Solo, born_before, moved, packets, seal_with, sessions};
 
 /// From the peer to us.

@@ -1,36 +1,60 @@
 //! The control process comes and goes; the data plane stays.
 //!
+//! **Invariant:** only a data plane that holds all that was acknowledged can be taken over.
 //! **Invariant:** a connection is served only if root made it; it brings its own memory, so nothing that a former
 //! control process left behind is read again.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Bells, Ending, Slow};
 use crate::{mail::Order, process::steer};
-use ringmesh_abi::{Bell, FromPlane, Link, LinkError, PlaneSide, Refused, ToPlane, message::AttachFds};
+use ringmesh_abi::{
+    Bell, FromPlane, Link, LinkError, PlaneSide, Refused, ToPlane, fault::Point, message::AttachFds,
+};
 
 impl Slow {
     /// Takes messages of the control process, and connections of new ones.
     pub(crate) fn take_link_messages(&mut self, now: Duration) {
         // Whoever is refused has been closed already; there is nothing else to do about them.
         while let Ok(Some(link)) = self.listener.accept() {
-            self.greet(link, now);
+            if !self.whole {
+                // Who comes now has seen our control process dead, or is about to: there is nothing to take over.
+                self.take_messages();
+            }
+            if self.whole {
+                self.greet(link, now);
+            }
         }
+        self.take_messages();
+    }
+
+    fn take_messages(&mut self) {
         for _ in 0..MESSAGES_PER_TURN {
             let Some(link) = &self.link else { return };
             match link.try_recv::<ToPlane>() {
                 Ok(Some((message, fds))) => self.handle_message(message, fds),
                 Ok(None) => return,
                 Err(LinkError::Refused(_) | LinkError::Fds { .. } | LinkError::Cut) => {}
-                Err(LinkError::Closed | LinkError::Io(_)) => self.link = None,
+                Err(LinkError::Closed | LinkError::Io(_)) => self.lose_control(),
             }
+        }
+    }
+
+    /// Without its control process a data plane goes on, unless it was not yet told all: what is missing, only that process
+    /// knew.
+    pub(crate) fn lose_control(&mut self) {
+        self.link = None;
+        if !self.whole {
+            self.ending = Some(Ending::Orderly);
         }
     }
 
     fn handle_message(&mut self, message: ToPlane, fds: Vec<OwnedFd>) {
         match message {
             ToPlane::Sockets { set, .. } => self.take_sockets(set, fds),
+            ToPlane::Rebuilt => self.whole = true,
             ToPlane::Stop => self.ending = Some(Ending::Orderly),
             // They belong to the beginning of a connection.
             ToPlane::Start { .. } | ToPlane::Attach { .. } | ToPlane::Dump => {}
@@ -44,9 +68,14 @@ impl Slow {
             Ok(Some((ToPlane::Dump, _))) | Err(LinkError::Refused(Refused::Version { .. })) => true,
             Ok(_) | Err(_) => false,
         };
-        if !asked || self.say_hello(&link).is_err() {
+        if !asked {
             return;
         }
+        Point::PlaneAttachAsked.pass();
+        if self.say_hello(&link).is_err() {
+            return;
+        }
+        Point::PlaneAttachGreeted.pass();
         match first_words(&link) {
             Ok(Some((ToPlane::Attach { generation }, fds))) => match self.attach(&link, generation, fds, now)
             {
@@ -77,8 +106,11 @@ impl Slow {
         };
         self.plane = plane;
         self.bells = bells;
+        // What its predecessor waited for is no answer to anything that this one has said.
+        self.moves_told = self.moves;
         self.about.publish(self.plane.rows().plane());
         self.publish_all(now);
+        Point::PlaneAttachTaken.pass();
         self.send_state(link).map_err(|error| error.to_string())
     }
 
@@ -105,8 +137,26 @@ impl Slow {
     fn send_state(&self, link: &Link) -> Result<(), LinkError> {
         for command in self.state() {
             link.send_within(&FromPlane::State(command), &[], SENDING_MAX)?;
+            Point::PlaneAttachHalf.pass();
         }
-        link.send_within(&FromPlane::End, &[], SENDING_MAX)
+        link.send_within(&FromPlane::End, &[], SENDING_MAX)?;
+        Point::PlaneAttachTold.pass();
+        Ok(())
+    }
+
+    /// Tells control about each change of sockets that every worker has made.
+    pub(crate) fn tell_moved(&mut self) {
+        let mails = self.office.workers.iter();
+        let moves = mails.map(|mail| mail.moves.load(Ordering::Acquire)).min().unwrap_or(0);
+        while self.moves_told < moves
+            && let Some(link) = &self.link
+        {
+            // When its socket is full it is told in a later turn.
+            match link.try_send(&FromPlane::Moved, &[]) {
+                Ok(true) => self.moves_told += 1,
+                Ok(false) | Err(_) => return,
+            }
+        }
     }
 
     /// New sockets, one per worker: each worker changes over by itself, between two turns.
@@ -114,6 +164,8 @@ impl Slow {
         if fds.len() != self.files.tun.len() {
             return;
         }
+        Point::PlaneSocketsTaken.pass();
+        self.moves += 1;
         steer(&fds);
         for (worker, fd) in (0..).zip(&fds) {
             match fd.try_clone() {
@@ -125,6 +177,7 @@ impl Slow {
                 }
             }
         }
+        Point::PlaneSocketsOrdered.pass();
         let place = set as usize;
         if self.files.sockets.len() <= place {
             self.files.sockets.resize_with(place + 1, Vec::new);

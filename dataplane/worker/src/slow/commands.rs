@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_abi::{self as abi, Command, PlaneEvent, Reason, Secret, Status};
-use ringmesh_tunnel::{PeerId, device::PeerConfig};
+use ringmesh_abi::{self as abi, Command, PlaneEvent, Reason, Secret, Status, fault::Point};
+use ringmesh_tunnel::{PeerId, device::PeerConfig, tai64n::Tai64N};
 use ringmesh_wire::{
     Endpoint, LocalAddr, UdpPath,
     ip::Cidr,
@@ -24,7 +24,9 @@ impl Slow {
         while !answers.is_full() {
             match self.plane.poll_command() {
                 Some(Ok((id, command))) => {
+                    Point::PlaneClaimed.pass();
                     let status = self.carry_out(command, now).map_or_else(Status::Refused, |()| Status::Ok);
+                    Point::PlaneApplied.pass();
                     answers.push((id, status));
                 }
                 // Answered by the ring itself.
@@ -35,7 +37,9 @@ impl Slow {
         self.dispatch(now);
         self.publish_snapshot();
         for (id, status) in answers {
+            Point::PlanePublished.pass();
             self.plane.complete(id, status);
+            Point::PlaneCompleted.pass();
         }
     }
 
@@ -45,7 +49,8 @@ impl Slow {
     /// Why it does not; then nothing was changed.
     pub(crate) fn carry_out(&mut self, command: Command, now: Duration) -> Result<(), Reason> {
         match command {
-            Command::SetDevice { private_key, mtu, dscp_copy } => {
+            Command::SetDevice { private_key, mtu, dscp_copy, stamped_until_secs } => {
+                self.device.raise_own_timestamp(Tai64N::from_unix(stamped_until_secs, 0));
                 self.set_device(private_key, mtu, dscp_copy);
                 Ok(())
             }
@@ -159,6 +164,7 @@ impl Slow {
             private_key: self.device.private_key().map(|key| Secret::new(key.expose())),
             mtu: self.snapshot.mtu as u32,
             dscp_copy: self.snapshot.dscp_copy,
+            stamped_until_secs: self.device.own_timestamp().unix_secs_rounded_up(),
         };
         let peers = self.device.peers().flat_map(|id| self.state_of(id));
         std::iter::once(device).chain(peers)

@@ -59,6 +59,7 @@ impl Side {
             plane,
             bells: Bells { plane: bell(), control: bell() },
             link: None,
+            whole: true,
             listener: Listener::bind(&path).expect("a listener"),
             files: Files {
                 ifname: "ring0".to_owned(),
@@ -69,6 +70,10 @@ impl Side {
             about: About { pid: 7, uid: 8, start: Duration::from_nanos(9), hardening: Hardening::default() },
             drops: [0; Drop::COUNT],
             ending: None,
+            moves: 0,
+            moves_told: 0,
+            turns: 0,
+            beat_at: Duration::ZERO,
         };
         Self { slow, control, sockets, path: Path(path) }
     }
@@ -174,7 +179,12 @@ pub(crate) const KEY: [u8; 32] = [0x11; 32];
 
 pub(crate) fn set_device(key: u8) -> Command {
     let key = PrivateKey::new([key; 32]);
-    Command::SetDevice { private_key: Some(Secret::new(key.expose())), mtu: 1400, dscp_copy: true }
+    Command::SetDevice {
+        private_key: Some(Secret::new(key.expose())),
+        mtu: 1400,
+        dscp_copy: true,
+        stamped_until_secs: 0,
+    }
 }
 
 pub(crate) fn set_peer(slot: u32, public_key: [u8; 32], remote: Option<SocketAddr>) -> Command {

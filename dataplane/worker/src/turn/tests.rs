@@ -18,6 +18,8 @@ const RIGHT4: &str = "10.2.0.1";
 const LEFT6: &str = "fd01::1";
 const RIGHT6: &str = "fd02::1";
 
+mod waiting;
+
 /// Packet `number` of a flow that nothing joins, of a size that changes.
 fn numbered(src: &str, dst: &str, number: usize) -> Vec<u8> {
     packets::plain(src, dst, 60 + number * 37 % 1_300, number as u64)

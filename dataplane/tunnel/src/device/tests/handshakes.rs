@@ -149,6 +149,11 @@ fn a_clock_that_was_set_back_locks_nobody_out() {
     // Restarted with the stored stamp.
     world.restart(0, world.nodes[0].device.own_timestamp());
     assert!(world.ping(0, 1, secs(1)));
+    let stored = world.nodes[0].device.own_timestamp();
+    world.restart(0, Tai64N::default());
+    world.nodes[0].device.raise_own_timestamp(stored);
+    world.nodes[0].device.raise_own_timestamp(Tai64N::default());
+    assert!(world.ping(0, 1, secs(1)), "handed to it later, and never lowered");
     // Restarted without it: refused as initiator until the clock is right, but reachable.
     world.restart(0, Tai64N::default());
     assert!(!world.ping(0, 1, secs(1)));
@@ -246,4 +251,26 @@ fn a_responder_waits_for_the_confirmation_before_it_begins_itself() {
     assert_eq!(world.count(1, Did::Initiate), 1);
     assert_eq!(world.nodes[0].device.peer_by_key(&public(1)), Some(id(1)));
     assert!(world.ping(1, 0, secs(1)));
+}
+
+/// Traffic goes both ways all the time, so both sides' sessions come of age at the same moment. The handshakes of the
+/// beginning cross; those after that must not do so for ever.
+#[test]
+fn handshakes_that_crossed_once_do_not_cross_for_ever() {
+    for seed in 0..8 {
+        let mut world = World::new(100 + seed, 2);
+        world.traffic(&[(0, 1), (1, 0)], millis(100), secs(1_300));
+        world.run(secs(1));
+        let delivered = world.nodes.iter().map(|node| node.delivered.len() as u64).sum::<u64>();
+        assert_eq!(delivered, world.numbered, "seed {seed}: nothing is lost");
+        let [one, other] = [0, 1].map(|node| world.times(node, Did::Initiate));
+        assert_eq!((one[0], other[0]), (other[0], one[0]), "seed {seed}: they begin at once");
+        let crossed = one.iter().filter(|at| other.iter().any(|it| it.abs_diff(**at) < millis(40))).count();
+        assert!(crossed <= 2, "seed {seed}: {crossed} of {} crossed", one.len());
+        assert!(
+            one.len() + other.len() <= 13,
+            "seed {seed}: {} handshakes in 1,300 s",
+            one.len() + other.len()
+        );
+    }
 }

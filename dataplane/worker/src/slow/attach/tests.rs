@@ -136,6 +136,16 @@ fn new_sockets_reach_every_worker_and_the_next_control_process() {
     for worker in 0..2 {
         assert_eq!(side.orders(worker).iter().map(name).collect::<Vec<_>>(), ["socket 2"]);
     }
+    let told = |side: &mut Side| {
+        side.slow.tell_moved();
+        ours.try_recv::<FromPlane>().expect("open").map(|(message, _)| message)
+    };
+    assert_eq!(told(&mut side), None, "no worker has changed over");
+    side.slow.office.workers[1].moves.fetch_add(1, Ordering::Release);
+    assert_eq!(told(&mut side), None, "one has not");
+    side.slow.office.workers[0].moves.fetch_add(1, Ordering::Release);
+    assert_eq!(told(&mut side), Some(FromPlane::Moved));
+    assert_eq!(told(&mut side), None, "told once");
     let newcomer = Newcomer::connect(&side);
     newcomer.link.send(&ToPlane::Dump, &[]).expect("sent");
     newcomer.attach(newcomer.control.generation());
@@ -156,4 +166,26 @@ fn a_control_process_that_dies_leaves_the_data_plane_alone() {
     look(&mut side);
     assert!(side.slow.link.is_none() && side.slow.ending.is_none());
     side.command_ok(&set_device(1));
+}
+
+/// Only the control process knows what a data plane that took another one's place has not been told yet.
+#[test]
+fn a_data_plane_that_was_told_half_ends_with_its_control_process() {
+    for told in [false, true] {
+        let mut side = Side::new(1);
+        side.slow.whole = false;
+        let (ours, theirs) = Link::pair().expect("a pair");
+        side.slow.link = Some(theirs);
+        side.command_ok(&set_device(1));
+        if told {
+            ours.send(&ToPlane::Rebuilt, &[]).expect("sent");
+        }
+        drop(ours);
+        let newcomer = Newcomer::connect(&side);
+        newcomer.link.send(&ToPlane::Dump, &[]).expect("sent");
+        newcomer.attach(newcomer.control.generation());
+        look(&mut side);
+        assert_eq!(side.slow.ending, (!told).then_some(Ending::Orderly), "told: {told}");
+        assert_eq!(newcomer.heard().is_empty(), !told, "told: {told}");
+    }
 }

@@ -54,7 +54,8 @@ fn commands_do_what_they_name_and_once_more_they_change_nothing() {
             Command::SetDevice {
                 private_key: Some(Secret::new(PrivateKey::new([1; 32]).expose())),
                 mtu: 9_000,
-                dscp_copy: true
+                dscp_copy: true,
+                stamped_until_secs: 0,
             },
             set_peer(0, KEY, Some(remote(1))),
         ]
@@ -67,6 +68,27 @@ fn commands_do_what_they_name_and_once_more_they_change_nothing() {
     assert_eq!(name(order), snapshot);
     let Order::Snapshot(known) = order else { panic!("not a snapshot") };
     assert_eq!((known.mtu, known.dscp_copy, known.routes.len()), (1_280, true, 0));
+}
+
+/// The wall clock of the data plane before was ahead of ours by a century.
+#[test]
+fn what_our_stamps_must_be_later_than_is_handed_on_from_one_data_plane_to_the_next() {
+    const FAR: u64 = 5_000_000_000;
+    let mut side = Side::new(1);
+    let Command::SetDevice { private_key, mtu, dscp_copy, .. } = set_device(1) else { panic!("a device") };
+    let device = Command::SetDevice { private_key, mtu, dscp_copy, stamped_until_secs: FAR };
+    side.command_ok(&device);
+    assert_eq!(side.state(), [device]);
+    side.command_ok(&set_peer(0, KEY, Some(remote(1))));
+    side.slow.device.on_want_session(PeerId(0), ringmesh_io::clock::boottime());
+    let stamp = side.slow.device.own_timestamp();
+    assert!(stamp > Tai64N::from_unix(FAR, 0), "an initiation of today");
+    // Nothing lowers it, and what is told to the next control process is not before it.
+    side.command_ok(&set_device(1));
+    let told = side.state().into_iter().next();
+    assert!(
+        matches!(told, Some(Command::SetDevice { stamped_until_secs, .. }) if stamped_until_secs == FAR + 1)
+    );
 }
 
 #[test]
@@ -139,5 +161,11 @@ fn the_state_replayed_is_the_state() {
     assert_eq!(state.len(), 1 + 19 + side.slow.snapshot.routes.len());
     let mut fresh = Side::new(1);
     state.iter().for_each(|command| fresh.command_ok(command));
-    assert_eq!(fresh.state(), state);
+    // The keepalives have begun handshakes of its own, whose stamps are later still.
+    let [before, after] = [&state, &fresh.state()].map(|state| match state.first() {
+        Some(Command::SetDevice { stamped_until_secs, .. }) => *stamped_until_secs,
+        other => panic!("not a device: {other:?}"),
+    });
+    assert!(after > before && before > 0);
+    assert_eq!(fresh.state()[1..], state[1..]);
 }
