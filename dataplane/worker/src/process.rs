@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 
 use ringmesh_abi::{Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, message::StartFds};
 use ringmesh_io::{Limits, Offloads, PortFds, Prepared, UringPort, VnetHdr, clock};
-use ringmesh_tunnel::device::Device;
+use ringmesh_tunnel::{allowed_ips::AllowedIps, device::Device};
 
 use crate::{
     mail::{Note, SlowMail, WorkerMail},
@@ -106,7 +106,9 @@ fn start(link: &Link) -> Result<Slow, String> {
         device: Device::new(seed, wall()),
         backlog: (0..workers).map(|_| Default::default()).collect(),
         office,
+        routes: AllowedIps::new(),
         snapshot,
+        published: Vec::new(),
         unpublished: false,
         plane,
         bells,

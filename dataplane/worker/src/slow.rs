@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, rows::PlaneRow};
 use ringmesh_io::clock;
-use ringmesh_tunnel::{Drop, device::Device, tai64n::Tai64N};
+use ringmesh_tunnel::{Drop, allowed_ips::AllowedIps, device::Device, tai64n::Tai64N};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
@@ -32,7 +32,12 @@ pub(crate) struct Slow {
     pub(crate) office: Office,
     /// Orders that found a worker's mail full, per worker, in order.
     pub(crate) backlog: Vec<VecDeque<Order>>,
+    /// Who has which ranges.
+    pub(crate) routes: AllowedIps,
+    /// What the next snapshot says besides the routes.
     pub(crate) snapshot: Snapshot,
+    /// Snapshots that a worker may still hold.
+    pub(crate) published: Vec<Arc<Snapshot>>,
     /// The snapshot has changes that no worker has seen.
     pub(crate) unpublished: bool,
     pub(crate) plane: PlaneSide,
@@ -271,10 +276,13 @@ impl Slow {
         if !std::mem::take(&mut self.unpublished) {
             return;
         }
-        let snapshot = Arc::new(self.snapshot.clone());
+        let snapshot = Arc::new(self.snapshot.with(self.routes.routes()));
         for worker in 0..self.snapshot.workers {
             self.order(worker, Order::Snapshot(Arc::clone(&snapshot)));
         }
+        // What we alone hold has been left by every worker. The new one stays: it is in the mail.
+        self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.published.push(snapshot);
     }
 }
 

@@ -89,19 +89,19 @@ impl Slow {
             Command::AddAllowedIp { slot, public_key, addr, prefix } => {
                 self.claim_peer(slot, &public_key)?;
                 let range = Cidr::new(addr, prefix).map_err(|_| Reason::Malformed)?;
-                self.snapshot.routes.insert(range, PeerId(slot));
+                self.routes.insert(range, PeerId(slot));
                 self.unpublished = true;
                 Ok(())
             }
             Command::RemoveAllowedIp { slot, public_key, addr, prefix } => {
                 self.claim_peer(slot, &public_key)?;
                 let range = Cidr::new(addr, prefix).map_err(|_| Reason::Malformed)?;
-                self.unpublished |= self.snapshot.routes.remove(range, PeerId(slot));
+                self.unpublished |= self.routes.remove(range, PeerId(slot));
                 Ok(())
             }
             Command::ClearAllowedIps { slot, public_key } => {
                 self.claim_peer(slot, &public_key)?;
-                self.snapshot.routes.remove_peer(PeerId(slot));
+                self.routes.remove_peer(PeerId(slot));
                 self.unpublished = true;
                 Ok(())
             }
@@ -141,7 +141,7 @@ impl Slow {
 
     fn remove_peer(&mut self, id: PeerId) {
         self.device.remove_peer(id);
-        self.snapshot.routes.remove_peer(id);
+        self.routes.remove_peer(id);
         self.unpublished = true;
         self.order(owner(id, self.snapshot.workers), Order::ForgetPeer { id });
         self.plane.rows().publish_peer(id.0, &abi::PeerState::default());
@@ -180,7 +180,7 @@ impl Slow {
             greatest_timestamp: self.device.greatest_timestamp(id),
             had_session: view.has_session,
         }];
-        let ranges = self.snapshot.routes.iter_peer(id);
+        let ranges = self.routes.iter_peer(id);
         commands.extend(ranges.map(|range| Command::AddAllowedIp {
             slot: id.0,
             public_key,

@@ -136,7 +136,7 @@ fn the_state_replayed_is_the_state() {
     commands.push(Command::RemovePeer { slot: 7, public_key: [8; 32] });
     commands.iter().for_each(|command| side.command_ok(command));
     let state = side.state();
-    assert_eq!(state.len(), 1 + 19 + side.slow.snapshot.routes.len());
+    assert_eq!(state.len(), 1 + 19 + side.slow.routes.len());
     let mut fresh = Side::new(1);
     state.iter().for_each(|command| fresh.command_ok(command));
     assert_eq!(fresh.state(), state);
