@@ -241,6 +241,7 @@ impl Device {
     pub fn on_roamed(&mut self, id: PeerId, endpoint: Endpoint) {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.config.endpoint = Some(endpoint);
+            peer.wake();
         }
     }
 

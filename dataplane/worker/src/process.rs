@@ -109,6 +109,7 @@ fn start(link: &Link) -> Result<Slow, String> {
         routes: AllowedIps::new(),
         snapshot,
         published: Vec::new(),
+        introduced: Vec::new(),
         unpublished: false,
         plane,
         bells,

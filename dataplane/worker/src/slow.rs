@@ -38,6 +38,8 @@ pub(crate) struct Slow {
     pub(crate) snapshot: Snapshot,
     /// Snapshots that a worker may still hold.
     pub(crate) published: Vec<Arc<Snapshot>>,
+    /// By slot: whether the peer's owner has been told of it.
+    pub(crate) introduced: Vec<bool>,
     /// The snapshot has changes that no worker has seen.
     pub(crate) unpublished: bool,
     pub(crate) plane: PlaneSide,
@@ -160,7 +162,10 @@ impl Slow {
 
     fn handle_note(&mut self, note: Note, now: Duration) {
         match note {
-            Note::WantSession { id } => self.device.on_want_session(id, now),
+            Note::WantSession { id } => {
+                self.introduce(id);
+                self.device.on_want_session(id, now);
+            }
             Note::Installed { id, local_index } => self.device.on_installed(id, local_index),
             Note::Confirmed { id, local_index } => {
                 self.device.on_confirmed(id, local_index, now);

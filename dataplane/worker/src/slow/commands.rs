@@ -15,7 +15,7 @@ use ringmesh_wire::{
 };
 
 use super::Slow;
-use crate::{mail::Order, peers::Peer, snapshot::owner};
+use crate::{mail::Order, snapshot::owner};
 
 impl Slow {
     /// Takes what control has put into the ring, tells the workers once for all of it, then answers.
@@ -126,15 +126,14 @@ impl Slow {
             return Err(Reason::OtherPeer);
         }
         self.device.set_peer(wanted);
-        match known {
-            None => {
-                let stamps = self.device.stamps(id).ok_or(Reason::TooMany)?;
-                self.order(worker, Order::Peer { id, peer: Box::new(Peer::new(stamps, endpoint)) });
-            }
-            Some(known) if endpoint.is_some() && endpoint != known.endpoint => {
+        let peer = self.device.peer(id).ok_or(Reason::TooMany)?;
+        let moved = known.is_some_and(|known| endpoint.is_some() && endpoint != known.endpoint);
+        if self.introduced.get(id.0 as usize) == Some(&true) {
+            if moved {
                 self.order(worker, Order::Endpoint { id, endpoint });
             }
-            Some(_) => {}
+        } else if peer.is_awake {
+            self.introduce(id);
         }
         Ok(())
     }
@@ -143,8 +142,10 @@ impl Slow {
         self.device.remove_peer(id);
         self.routes.remove_peer(id);
         self.unpublished = true;
-        self.order(owner(id, self.snapshot.workers), Order::ForgetPeer { id });
-        self.plane.rows().publish_peer(id.0, &abi::PeerState::default());
+        if self.introduced.get_mut(id.0 as usize).is_some_and(std::mem::take) {
+            self.order(owner(id, self.snapshot.workers), Order::ForgetPeer { id });
+            self.plane.rows().publish_peer(id.0, &abi::PeerState::default());
+        }
         self.plane.event(PlaneEvent::Removed { slot: id.0 });
     }
 

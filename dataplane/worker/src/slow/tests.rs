@@ -57,6 +57,7 @@ impl Side {
             routes: AllowedIps::new(),
             snapshot: Snapshot::new(workers),
             published: Vec::new(),
+            introduced: Vec::new(),
             unpublished: false,
             plane,
             bells: Bells { plane: bell(), control: bell() },
