@@ -60,12 +60,8 @@ struct Control {
     start_at: Duration,
     /// When the data plane last answered a command or was sent one while none was open, since boot.
     progress_at: Duration,
-    /// What was asked for, as far as it is planned.
-    wanted: State,
     /// What the data plane has acknowledged.
     acked: State,
-    /// A refused command left `wanted` ahead of `acked`.
-    astray: bool,
     jobs: Jobs,
     todo: VecDeque<Todo>,
     ledger: Ledger,
@@ -229,9 +225,6 @@ impl Control {
             if !self.jobs.finish() {
                 return;
             }
-            if std::mem::take(&mut self.astray) {
-                self.wanted = self.acked.clone();
-            }
         }
     }
 
@@ -239,15 +232,10 @@ impl Control {
         match todo {
             Todo::Set(set, reply) => match self.plan(&set) {
                 Ok(commands) => self.jobs.begin(commands, Some(reply)),
-                Err(errno) => {
-                    self.wanted = self.acked.clone();
-                    let _ = reply.send(Err(errno));
-                }
+                Err(errno) => drop(reply.send(Err(errno))),
             },
-            Todo::Mtu(mtu) if mtu != self.wanted.device.mtu => {
-                let command = Command::Mtu { mtu };
-                self.wanted.apply(&command);
-                self.jobs.begin(vec![command], None);
+            Todo::Mtu(mtu) if mtu != self.acked.device.mtu => {
+                self.jobs.begin(vec![Command::Mtu { mtu }], None);
             }
             Todo::Mtu(_) => {}
         }

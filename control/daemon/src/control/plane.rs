@@ -52,7 +52,6 @@ impl Control {
             Done::Again => {}
             Done::Refused(reason) => {
                 tracing::warn!(%reason, "the data plane refused a command");
-                self.astray = true;
             }
             Done::Unknown => tracing::warn!(id = completion.id, "an answer to no question of ours"),
         }
@@ -106,7 +105,6 @@ impl Control {
                 tracing::error!(%problem, "starting the data plane again");
                 // Nobody should wait for a data plane of which it is unknown whether it ever comes.
                 self.jobs.abandon(Errno::IO);
-                self.astray = true;
                 self.start_at = boottime() + self.backoff.after(Duration::ZERO);
             }
         }
