@@ -135,6 +135,7 @@ async fn assemble(
         progress_at: now,
         acked: state,
         jobs: Jobs::default(),
+        crowded: false,
         todo: Default::default(),
         ledger: Default::default(),
         link: LinkState { mtu: 0, up: false, moved: false },

@@ -19,6 +19,7 @@ use crate::ifname::IfName;
 use crate::link::{Backoff, Jobs, Kit, Plane};
 use crate::os::clock::boottime;
 use crate::os::files::{Lock, SocketFile};
+use crate::os::heap;
 use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
 use crate::os::watched::{Watched, watched};
@@ -63,6 +64,8 @@ struct Control {
     /// What the data plane has acknowledged.
     acked: State,
     jobs: Jobs,
+    /// The job that runs is so large that it leaves holes in the heap.
+    crowded: bool,
     todo: VecDeque<Todo>,
     ledger: Ledger,
     link: LinkState,
@@ -225,13 +228,19 @@ impl Control {
             if !self.jobs.finish() {
                 return;
             }
+            if std::mem::take(&mut self.crowded) {
+                heap::give_back();
+            }
         }
     }
 
     fn begin(&mut self, todo: Todo) {
         match todo {
             Todo::Set(set, reply) => match self.plan(&set) {
-                Ok(commands) => self.jobs.begin(commands, Some(reply)),
+                Ok(commands) => {
+                    self.crowded = commands.len() > CROWD;
+                    self.jobs.begin(commands, Some(reply));
+                }
                 Err(errno) => drop(reply.send(Err(errno))),
             },
             Todo::Mtu(mtu) if mtu != self.acked.device.mtu => {
@@ -290,5 +299,7 @@ fn watch_removals() -> std::io::Result<Watched<Inotify>> {
     watched(inotify)
 }
 
+/// Commands of a job after which memory is given back: some megabytes of them.
+const CROWD: usize = 10_000;
 /// How long a command may stay unanswered before the data plane counts as stuck.
 const PLANE_PATIENCE: Duration = Duration::from_secs(20);
