@@ -153,8 +153,7 @@ impl AllowedIps {
 
     /// The ranges of one peer: IPv4 first, each family in the order in which the peer got them.
     pub fn iter_peer(&self, peer: PeerId) -> impl Iterator<Item = Cidr> {
-        let of_family =
-            |v4: bool| self.holdings.of(peer).iter().copied().filter(move |range| range.addr.is_ipv4() == v4);
+        let of_family = |v4: bool| self.holdings.of(peer).filter(move |range| range.addr.is_ipv4() == v4);
         of_family(true).chain(of_family(false))
     }
 

@@ -95,6 +95,9 @@ fn start(link: &Link) -> Result<Slow, String> {
     start_workers(prepared, &office, &snapshot, &plane)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
+    // Behind the workers: handshakes that a flood brings take what the packets leave, and need no more. Where that is
+    // refused, they share equally.
+    let _ = rustix::process::setpriority_process(None, SLOW_NICENESS);
     let mut hardening = nobody.confine().map_err(|error| error.to_string())?;
     if restricted {
         hardening = hardening.with(Hardening::RESTRICTED_RINGS);
@@ -227,6 +230,8 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// The slow thread's niceness: against a busy worker on the same core it gets about a tenth.
+const SLOW_NICENESS: i32 = 10;
 /// Packets that may wait for sessions or travel between workers. Pages are touched only when used.
 const PARCELS_PER_WORKER: usize = 256;
 

@@ -1,53 +1,64 @@
 //! Which ranges each peer holds, for whoever changes the table. Readers of a snapshot have no use for it.
 //!
-//! **Invariant:** a peer without ranges costs its place in the array and nothing else; one with a single range too.
+//! **Invariant:** a peer without ranges costs its place in the array and nothing else; one with a single IPv4 range too.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use ringmesh_wire::ip::Cidr;
 
 use crate::PeerId;
 use crate::limits::PEERS_MAX;
 
+/// What one peer holds. One IPv4 range, which is all that many peers have, needs no place in the heap.
 #[derive(Clone, Debug, Default)]
 enum Ranges {
     #[default]
     None,
-    One(Cidr),
+    OneV4 {
+        addr: Ipv4Addr,
+        prefix: u8,
+    },
     /// In the order in which the peer got them.
-    Many(Box<Vec<Cidr>>),
+    List(Box<Vec<Cidr>>),
 }
 
-const _: () = assert!(size_of::<Ranges>() <= 24);
+const _: () = assert!(size_of::<Ranges>() <= 16);
 
 impl Ranges {
-    fn as_slice(&self) -> &[Cidr] {
-        match self {
-            Self::None => &[],
-            Self::One(range) => std::slice::from_ref(range),
-            Self::Many(ranges) => ranges,
+    fn iter(&self) -> impl Iterator<Item = Cidr> {
+        let (one, list) = match self {
+            Self::None => (None, &[][..]),
+            Self::OneV4 { addr, prefix } => (Cidr::new((*addr).into(), *prefix).ok(), &[][..]),
+            Self::List(ranges) => (None, ranges.as_slice()),
+        };
+        one.into_iter().chain(list.iter().copied())
+    }
+
+    /// These ranges, in as little room as they need.
+    fn of(ranges: Vec<Cidr>) -> Self {
+        match ranges.as_slice() {
+            [] => Self::None,
+            [Cidr { addr: IpAddr::V4(addr), prefix, .. }] => Self::OneV4 { addr: *addr, prefix: *prefix },
+            _ => Self::List(Box::new(ranges)),
         }
     }
 
     fn push(&mut self, range: Cidr) {
-        match self {
-            Self::None => *self = Self::One(range),
-            Self::One(first) => {
-                // An address of each family is what most peers with more than one have.
-                let mut ranges = Vec::with_capacity(2);
-                ranges.extend([*first, range]);
-                *self = Self::Many(Box::new(ranges));
-            }
-            Self::Many(ranges) => ranges.push(range),
+        if let Self::List(ranges) = self {
+            return ranges.push(range);
         }
+        // An address of each family is what most peers with more than one have.
+        let mut ranges = Vec::with_capacity(2);
+        ranges.extend(self.iter().chain([range]));
+        *self = Self::of(ranges);
     }
 
     fn remove(&mut self, range: Cidr) {
         match self {
-            Self::Many(ranges) => ranges.retain(|other| *other != range),
-            Self::One(only) if *only == range => *self = Self::None,
-            Self::None | Self::One(_) => {}
-        }
-        if let [] = self.as_slice() {
-            *self = Self::None;
+            Self::List(ranges) if ranges.len() > 2 => ranges.retain(|other| *other != range),
+            Self::None | Self::OneV4 { .. } | Self::List(_) => {
+                *self = Self::of(self.iter().filter(|other| *other != range).collect());
+            }
         }
     }
 }
@@ -62,8 +73,8 @@ impl Holdings {
         (peer.0 as usize) < PEERS_MAX
     }
 
-    pub(super) fn of(&self, peer: PeerId) -> &[Cidr] {
-        self.0.get(peer.0 as usize).map_or(&[], Ranges::as_slice)
+    pub(super) fn of(&self, peer: PeerId) -> impl Iterator<Item = Cidr> {
+        self.0.get(peer.0 as usize).into_iter().flat_map(Ranges::iter)
     }
 
     /// Adds a range that the peer does not hold.
@@ -87,12 +98,7 @@ impl Holdings {
     /// Takes all of the peer's ranges away.
     pub(super) fn clear(&mut self, peer: PeerId) -> impl Iterator<Item = Cidr> + use<> {
         let ranges = self.0.get_mut(peer.0 as usize).map(std::mem::take).unwrap_or_default();
-        let (one, many) = match ranges {
-            Ranges::None => (None, Vec::new()),
-            Ranges::One(range) => (Some(range), Vec::new()),
-            Ranges::Many(ranges) => (None, *ranges),
-        };
-        one.into_iter().chain(many)
+        ranges.iter().collect::<Vec<_>>().into_iter()
     }
 }
 

@@ -8,7 +8,12 @@ use crate::PeerId;
 use crate::limits::PEERS_MAX;
 
 fn range(number: u8) -> Cidr {
-    Cidr::new([10, number, 0, 0].into(), 16).expect("short enough")
+    let addr = if number % 2 == 0 {
+        [10, number, 0, 0].into()
+    } else {
+        std::net::Ipv6Addr::from_bits(u128::from(number) << 120).into()
+    };
+    Cidr::new(addr, 16).expect("short enough")
 }
 
 proptest! {
@@ -32,7 +37,7 @@ proptest! {
             }
         }
         for (peer, list) in judge {
-            prop_assert_eq!(holdings.of(peer), list);
+            prop_assert!(holdings.of(peer).eq(list));
         }
     }
 }
@@ -43,7 +48,7 @@ fn a_number_beyond_all_peers_holds_nothing() {
     for number in [PEERS_MAX as u32, u32::MAX] {
         assert!(!Holdings::admits(PeerId(number)));
         holdings.add(PeerId(number), range(1));
-        assert!(holdings.of(PeerId(number)).is_empty());
+        assert_eq!(holdings.of(PeerId(number)).count(), 0);
     }
     assert!(holdings.0.is_empty());
 }
