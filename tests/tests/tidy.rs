@@ -13,6 +13,7 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/daemon/src/link/mod.rs", "the kill tests"),
     ("control/daemon/src/link/start.rs", "the kill tests"),
     ("control/daemon/src/local.rs", "the executable's own tests, by `ringmesh status`"),
+    ("control/daemon/src/os/heap.rs", "one call; the scale bench shows what it is for"),
     ("control/daemon/src/os/links.rs", "the executable's own tests: links that move and go"),
     ("control/daemon/src/os/process.rs", "the executable's own tests: it turns into a daemon"),
     ("control/daemon/src/os/tun.rs", "every test in a namespace opens a device"),

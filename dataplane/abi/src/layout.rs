@@ -127,6 +127,11 @@ impl Capacities {
     pub(crate) const fn of_device(workers: u32) -> Self {
         Self { workers, peers: PEERS_MAX, ring_slots: [256, 256, 1_024, 256, 256] }
     }
+
+    /// Words that hold a bit for each peer row.
+    pub(crate) const fn mark_words(&self) -> usize {
+        (self.peers as usize).div_ceil(u64::BITS as usize)
+    }
 }
 
 /// Offsets in bytes.
@@ -135,6 +140,8 @@ pub(crate) struct Layout {
     pub(crate) capacities: Capacities,
     pub(crate) plane_row: usize,
     pub(crate) worker_rows: usize,
+    /// A bit for each peer row: whether anything was ever published there.
+    pub(crate) peer_marks: usize,
     pub(crate) peer_rows: usize,
     rings: [usize; RINGS],
     /// Size of the whole memory.
@@ -164,9 +171,10 @@ impl Layout {
             let slots = shape(&capacities, name).words_total() * size_of::<AtomicU64>();
             rings[name as usize] = take(size_of::<Indices>() + slots);
         }
+        let peer_marks = take(capacities.mark_words() * size_of::<AtomicU64>());
         let peer_rows = take(size_of::<PeerRow>() * capacities.peers as usize);
         let total = end.next_multiple_of(PAGE);
-        Self { capacities, plane_row, worker_rows, peer_rows, rings, total }
+        Self { capacities, plane_row, worker_rows, peer_marks, peer_rows, rings, total }
     }
 
     pub(crate) fn ring(&self, name: RingName) -> Place {

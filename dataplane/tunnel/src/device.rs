@@ -33,7 +33,7 @@ use crate::Drop;
 use crate::PeerId;
 use crate::index::Indices;
 use crate::noise::Identity;
-use crate::peers::{Peer, Peers};
+use crate::peers::{Life, Peer, Peers};
 use crate::random::Random;
 use crate::tai64n::{StampClock, Tai64N};
 use crate::timers::Stamps;
@@ -91,9 +91,10 @@ impl Device {
         self.peers.get(id).map(|peer| PeerView {
             public_key: peer.public_key(),
             endpoint: peer.config.endpoint,
-            last_handshake: peer.last_handshake,
-            has_session: !peer.keyring.is_empty(),
-            is_attempting: peer.attempt.is_some(),
+            last_handshake: peer.life().and_then(|life| life.last_handshake),
+            has_session: peer.life().is_some_and(|life| !life.keyring.is_empty()),
+            is_attempting: peer.life().is_some_and(|life| life.attempt.is_some()),
+            is_awake: peer.life().is_some(),
         })
     }
 
@@ -127,10 +128,10 @@ impl Device {
         self.clock.newest()
     }
 
-    /// The stamps that the peer's owner is to write.
+    /// The stamps that the peer's owner is to write. A peer that had none is awake from now on.
     #[must_use]
-    pub fn stamps(&self, id: PeerId) -> Option<Arc<Stamps>> {
-        self.peers.get(id).map(|peer| Arc::clone(&peer.stamps))
+    pub fn stamps(&mut self, id: PeerId) -> Option<Arc<Stamps>> {
+        self.peers.get_mut(id).map(|peer| Arc::clone(&peer.wake().stamps))
     }
 
     // Commands. A live peer keeps running whatever is changed.
@@ -166,15 +167,20 @@ impl Device {
         match self.peers.get_mut(id) {
             Some(peer) => {
                 let reachable = config.endpoint.is_some() && peer.config.endpoint.is_none();
-                peer.timers.persistent_now |= peer.timers.persistent.is_none() || reachable;
                 let endpoint = config.endpoint.or(peer.config.endpoint);
                 peer.config = PeerConfig { endpoint, ..config };
-                peer.timers.persistent = persistent;
+                if let Some(Life { timers, .. }) = peer.life_mut() {
+                    timers.persistent_now |= timers.persistent.is_none() || reachable;
+                }
             }
-            None => {
-                let mut peer = Peer::new(config);
-                peer.timers.persistent = persistent;
-                self.peers.insert(peer);
+            None => self.peers.insert(Peer::new(config)),
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            if persistent.is_some() {
+                peer.wake();
+            }
+            if let Some(life) = peer.life_mut() {
+                life.timers.persistent = persistent;
             }
         }
         self.reschedule(id);
@@ -189,7 +195,7 @@ impl Device {
         self.drop_attempt(id);
         self.forget_sessions(id);
         if let Some(peer) = self.peers.remove(id) {
-            self.schedule.set(id, peer.due, None);
+            self.schedule.set(id, peer.life().and_then(|life| life.due), None);
         }
     }
 
@@ -240,6 +246,7 @@ impl Device {
     pub fn on_roamed(&mut self, id: PeerId, endpoint: Endpoint) {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.config.endpoint = Some(endpoint);
+            peer.wake();
         }
     }
 
@@ -260,10 +267,10 @@ impl Device {
 
     /// Forgets every session of the peer, here and at its owner.
     fn forget_sessions(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let gone = peer.keyring.clear();
-        peer.timers.session_born = None;
-        peer.reply = None;
+        let Some(life) = self.peers.life_mut(id) else { return };
+        let gone = life.keyring.clear();
+        life.timers.session_born = None;
+        life.reply = None;
         if !gone.is_empty() {
             gone.iter().for_each(|index| self.indices.remove(*index));
             self.outputs.push_back(Output::Forget { peer: id, local_index: None });
@@ -281,10 +288,10 @@ impl Device {
 
     /// Puts the peer where its first deadline belongs.
     fn reschedule(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let next = peer.timers.next(&peer.stamps);
-        self.schedule.set(id, peer.due, next);
-        peer.due = next.map(|(at, _)| at);
+        let Some(life) = self.peers.life_mut(id) else { return };
+        let next = life.timers.next(&life.stamps);
+        self.schedule.set(id, life.due, next);
+        life.due = next.map(|(at, _)| at);
     }
 }
 

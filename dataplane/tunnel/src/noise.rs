@@ -15,15 +15,16 @@
 //! **Invariant:** a Diffie-Hellman result of zero ends the handshake (a peer could otherwise force a key that
 //! everybody knows), and every intermediate secret is wiped when its value is dropped.
 
+mod curve;
 mod symmetric;
 
 use ringmesh_wire::keys::{PresharedKey, PrivateKey, PublicKey};
 use ringmesh_wire::message::{Initiation, Response, TAG_LEN};
-use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use crate::session::Keys;
 use crate::tai64n::Tai64N;
+use curve::Scalar;
 use symmetric::{IDENTIFIER, Symmetric};
 
 /// Why a handshake message was not taken.
@@ -41,19 +42,22 @@ pub(crate) type Shared = Zeroizing<[u8; 32]>;
 /// Our own static keys.
 pub(crate) struct Identity {
     private: PrivateKey,
+    scalar: Scalar,
     public: PublicKey,
 }
 
 impl Identity {
     pub(crate) fn new(private: PrivateKey) -> Self {
-        let public = public_of(private.expose());
-        Self { private, public }
+        let scalar = Scalar::new(private.expose());
+        let public = scalar.public();
+        Self { private, scalar, public }
     }
 
     /// Somebody who names a key that is not theirs.
     #[cfg(test)]
     pub(crate) fn posing_as(private: PrivateKey, public: PublicKey) -> Self {
-        Self { private, public }
+        let scalar = Scalar::new(private.expose());
+        Self { private, scalar, public }
     }
 
     pub(crate) fn private(&self) -> &PrivateKey {
@@ -66,14 +70,14 @@ impl Identity {
 
     /// The secret that our static key shares with a peer's; the same in every handshake.
     pub(crate) fn shared_with(&self, peer: &PublicKey) -> Result<Shared, Refused> {
-        shared(self.private.expose(), &peer.0)
+        self.scalar.shared(&peer.0)
     }
 }
 
 /// The initiator, after its message has left.
 pub(crate) struct Initiating {
     state: Symmetric,
-    ephemeral: Zeroizing<[u8; 32]>,
+    ephemeral: Scalar,
 }
 
 /// The responder, when the message has named its sender but not yet proved it.
@@ -104,10 +108,11 @@ pub(crate) fn initiate(
     sender: u32,
 ) -> Result<(Initiating, [u8; ringmesh_wire::message::INITIATION_LEN]), Refused> {
     let mut state = Symmetric::new(IDENTIFIER, &peer.0);
-    let ephemeral_public = public_of(&ephemeral).0;
+    let ephemeral = Scalar::new(&ephemeral);
+    let ephemeral_public = ephemeral.public().0;
     state.mix_ephemeral(&ephemeral_public);
 
-    let key = state.mix_key(shared(&ephemeral, &peer.0)?.as_slice());
+    let key = state.mix_key(ephemeral.shared(&peer.0)?.as_slice());
     let mut sealed_static = [0; 32 + TAG_LEN];
     state.seal(&key, &me.public.0, &mut sealed_static);
 
@@ -124,7 +129,7 @@ pub(crate) fn read_static(me: &Identity, message: Initiation<'_>) -> Result<Clai
     let mut state = Symmetric::new(IDENTIFIER, &me.public.0);
     let ephemeral = *message.ephemeral();
     state.mix_ephemeral(&ephemeral);
-    let key = state.mix_key(shared(me.private.expose(), &ephemeral)?.as_slice());
+    let key = state.mix_key(me.scalar.shared(&ephemeral)?.as_slice());
     let mut peer = PublicKey([0; 32]);
     state.open(&key, message.sealed_static(), &mut peer.0)?;
     Ok(Claimed { state, peer, ephemeral })
@@ -156,10 +161,11 @@ impl Initiated {
         receiver: u32,
     ) -> Result<(Keys, [u8; ringmesh_wire::message::RESPONSE_LEN]), Refused> {
         let mut state = self.state;
-        let ephemeral_public = public_of(&ephemeral).0;
+        let ephemeral = Scalar::new(&ephemeral);
+        let ephemeral_public = ephemeral.public().0;
         state.mix_ephemeral(&ephemeral_public);
-        state.mix_chain(shared(&ephemeral, &self.ephemeral)?.as_slice());
-        state.mix_chain(shared(&ephemeral, &self.peer.0)?.as_slice());
+        state.mix_chain(ephemeral.shared(&self.ephemeral)?.as_slice());
+        state.mix_chain(ephemeral.shared(&self.peer.0)?.as_slice());
         let key = state.mix_psk(psk);
         let mut sealed_empty = [0; TAG_LEN];
         state.seal(&key, &[], &mut sealed_empty);
@@ -181,23 +187,13 @@ impl Initiating {
         let mut state = self.state.clone();
         let theirs = message.ephemeral();
         state.mix_ephemeral(theirs);
-        state.mix_chain(shared(&self.ephemeral, theirs)?.as_slice());
-        state.mix_chain(shared(me.private.expose(), theirs)?.as_slice());
+        state.mix_chain(self.ephemeral.shared(theirs)?.as_slice());
+        state.mix_chain(me.scalar.shared(theirs)?.as_slice());
         let key = state.mix_psk(psk);
         state.open(&key, message.sealed_empty(), &mut [])?;
         let [send, recv] = state.split();
         Ok(Keys { send: *send, recv: *recv })
     }
-}
-
-/// X25519 (RFC 7748); a result of zero is refused.
-fn shared(private: &[u8; 32], public: &[u8; 32]) -> Result<Shared, Refused> {
-    let shared = StaticSecret::from(*private).diffie_hellman(&x25519_dalek::PublicKey::from(*public));
-    if shared.was_contributory() { Ok(Zeroizing::new(shared.to_bytes())) } else { Err(Refused::ZeroShared) }
-}
-
-fn public_of(private: &[u8; 32]) -> PublicKey {
-    PublicKey(x25519_dalek::PublicKey::from(&StaticSecret::from(*private)).to_bytes())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The table of peers, and everything that the slow half keeps about one of them.
 //!
-//! **Invariant:** a public key belongs to at most one peer. Everything here costs the logarithm of the number
-//! of peers at most; what walks over all of them says so.
+//! **Invariant:** a public key belongs to at most one peer. Nothing here costs more because there are more peers; what
+//! walks over all of them says so.
+
+mod keys;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ use crate::PeerId;
 use crate::cookie::Jar;
 use crate::device::PeerConfig;
 use crate::keyring::Keyring;
+use crate::limits::PEERS_MAX;
 use crate::noise::{Identity, Initiating, Refused, Shared};
 use crate::tai64n::Tai64N;
 use crate::timers::{Stamps, Timers};
+use keys::Keys;
 
 /// A handshake that we want: it is in flight, or waits until it may leave.
 pub(crate) struct Attempt {
@@ -41,13 +44,20 @@ pub(crate) struct Reply {
     pub(crate) message: [u8; RESPONSE_LEN],
 }
 
-/// One peer.
+/// One peer. Most of a large device's peers have never been heard of since it started, so what only a handshake brings
+/// lies in [`Life`] and does not exist before the first.
 pub(crate) struct Peer {
     pub(crate) config: PeerConfig,
     /// Computed at the first handshake; the greater half of what a handshake would cost again.
-    static_static: OnceCell<Result<Shared, Refused>>,
+    static_static: OnceCell<Box<Result<Shared, Refused>>>,
     /// The greatest timestamp that an initiation of the peer had.
     pub(crate) greatest: Tai64N,
+    life: Option<Box<Life>>,
+}
+
+/// What there is of a peer from its first handshake, or its first timer, on.
+#[derive(Default)]
+pub(crate) struct Life {
     /// When we last answered an initiation, and when we last sent one.
     pub(crate) answered_at: Option<Duration>,
     pub(crate) initiated_at: Option<Duration>,
@@ -65,21 +75,20 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(config: PeerConfig) -> Self {
-        Self {
-            config,
-            static_static: OnceCell::new(),
-            greatest: Tai64N::default(),
-            answered_at: None,
-            initiated_at: None,
-            attempt: None,
-            reply: None,
-            jar: Jar::default(),
-            keyring: Keyring::default(),
-            stamps: Arc::new(Stamps::new()),
-            timers: Timers::default(),
-            last_handshake: None,
-            due: None,
-        }
+        Self { config, static_static: OnceCell::new(), greatest: Tai64N::default(), life: None }
+    }
+
+    pub(crate) fn life(&self) -> Option<&Life> {
+        self.life.as_deref()
+    }
+
+    pub(crate) fn life_mut(&mut self) -> Option<&mut Life> {
+        self.life.as_deref_mut()
+    }
+
+    /// Its life, which begins now if it has not begun before.
+    pub(crate) fn wake(&mut self) -> &mut Life {
+        self.life.get_or_insert_default()
     }
 
     pub(crate) fn public_key(&self) -> PublicKey {
@@ -88,16 +97,18 @@ impl Peer {
 
     /// The secret that both static keys share, computed when it is first needed.
     pub(crate) fn static_static(&self, me: &Identity) -> Result<&Shared, Refused> {
-        let shared = self.static_static.get_or_init(|| me.shared_with(&self.config.public_key));
-        shared.as_ref().map_err(|refused| *refused)
+        let shared = self.static_static.get_or_init(|| Box::new(me.shared_with(&self.config.public_key)));
+        shared.as_ref().as_ref().map_err(|refused| *refused)
     }
 
     /// Our own key was replaced: nothing that was computed with the old one holds.
     pub(crate) fn forget_identity(&mut self) {
         self.static_static.take();
-        self.jar = Jar::default();
-        self.reply = None;
-        self.initiated_at = None;
+        if let Some(life) = self.life_mut() {
+            life.jar = Jar::default();
+            life.reply = None;
+            life.initiated_at = None;
+        }
     }
 
     /// Lets the kernel choose the source address again: the one that we used may be the reason for the silence.
@@ -111,39 +122,58 @@ impl Peer {
 /// All peers, by number and by key.
 #[derive(Default)]
 pub(crate) struct Peers {
-    by_id: BTreeMap<PeerId, Box<Peer>>,
-    by_key: BTreeMap<PublicKey, PeerId>,
+    /// By number; at most [`PEERS_MAX`].
+    slots: Vec<Option<Box<Peer>>>,
+    /// The number of each key. Keys are configured, not sent, so nobody can choose them to collide.
+    by_key: Keys,
 }
 
 impl Peers {
     pub(crate) fn get(&self, id: PeerId) -> Option<&Peer> {
-        self.by_id.get(&id).map(Box::as_ref)
+        self.slots.get(id.0 as usize)?.as_deref()
     }
 
     pub(crate) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.by_id.get_mut(&id).map(Box::as_mut)
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn life(&self, id: PeerId) -> Option<&Life> {
+        self.get(id)?.life()
+    }
+
+    pub(crate) fn life_mut(&mut self, id: PeerId) -> Option<&mut Life> {
+        self.get_mut(id)?.life_mut()
     }
 
     pub(crate) fn id_of(&self, key: &PublicKey) -> Option<PeerId> {
-        self.by_key.get(key).copied()
+        self.by_key.find(key, &self.slots)
     }
 
-    /// Adds a peer whose number and key are free.
+    /// Adds a peer whose number and key are free. One whose number is too great stays outside.
     pub(crate) fn insert(&mut self, peer: Peer) {
-        let id = peer.config.id;
-        self.by_key.insert(peer.public_key(), id);
-        self.by_id.insert(id, Box::new(peer));
+        let slot = peer.config.id.0 as usize;
+        if slot >= PEERS_MAX {
+            return;
+        }
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        let (id, key) = (peer.config.id, peer.public_key());
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(Box::new(peer));
+            self.by_key.insert(&key, id, &self.slots);
+        }
     }
 
     pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
-        let peer = self.by_id.remove(&id)?;
-        self.by_key.remove(&peer.public_key());
-        Some(peer)
+        let key = self.get(id)?.public_key();
+        self.by_key.remove(&key, &self.slots);
+        self.slots.get_mut(id.0 as usize)?.take()
     }
 
     /// All of them, in the order of their numbers.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> {
-        self.by_id.keys().copied()
+        (0..).zip(&self.slots).filter(|(_, peer)| peer.is_some()).map(|(slot, _)| PeerId(slot))
     }
 }
 

@@ -115,16 +115,25 @@ impl PrivateKey {
 }
 
 /// The optional symmetric key of a pair of peers, mixed into the handshake (the paper, section 5.4.2).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PresharedKey(Secret);
+///
+/// Most pairs have none, and a device can have 100,000 peers; so the bytes lie in the heap, where there are any.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PresharedKey(Option<Box<Secret>>);
+
+impl fmt::Debug for PresharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not even whether there is one.
+        f.write_str("PresharedKey((secret))")
+    }
+}
 
 impl PresharedKey {
     /// Takes the key as it is; all zeros means that the pair has none.
     #[must_use]
     pub fn new(mut bytes: [u8; KEY_LEN]) -> Self {
-        let key = Self(Secret(bytes));
+        let key = Some(Box::new(Secret(bytes))).filter(|key| !key.is_zero());
         bytes.zeroize();
-        key
+        Self(key)
     }
 
     /// Reads the 44 characters of standard base64 with padding.
@@ -146,13 +155,13 @@ impl PresharedKey {
     /// The bytes themselves. The caller answers for every copy that it makes.
     #[must_use]
     pub fn expose(&self) -> &[u8; KEY_LEN] {
-        &self.0.0
+        self.0.as_ref().map_or(&[0; KEY_LEN], |key| &key.0)
     }
 
     /// Whether this is the key of all zeros, which means that there is none.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.0.is_zero()
+        self.0.is_none()
     }
 }
 

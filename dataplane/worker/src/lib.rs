@@ -3,12 +3,13 @@
 //! A packet's way out is *read, route, stage, seal, send* (`tx`); its way in is *recv, classify, open, admit,
 //! write* (`rx`). `turn` is the loop that does both; `slow` does what happens seldom: handshakes, timers, commands,
 //! and everything that allocates. `mail` joins the threads, `parcel` carries packets between them, `snapshot` is
-//! what all of them know.
+//! what all of them know; `peers` are those that a worker owns and has heard of, and in the `lobby` wait the others' packets.
 //!
 //! **Invariant:** after its start a worker allocates nothing for a packet and waits for nobody but the kernel.
 
 mod codel;
 mod counters;
+mod lobby;
 mod mail;
 #[cfg(test)]
 mod pair;

@@ -19,6 +19,7 @@ use ringmesh_io::{
 };
 use ringmesh_tunnel::{
     Drop, PeerId,
+    allowed_ips::AllowedIps,
     device::Place,
     session::{Keys, Session},
     timers::Stamps,
@@ -42,6 +43,7 @@ pub(crate) struct Node {
     pub(crate) workers: Vec<Worker<SimPort>>,
     pub(crate) office: Office,
     pub(crate) control: ControlSide,
+    pub(crate) routes: AllowedIps,
     pub(crate) snapshot: Snapshot,
     addresses: Vec<SocketAddr>,
 }
@@ -59,12 +61,13 @@ impl Node {
             pool: Arc::new(Pool::new(PARCELS)),
         };
         let snapshot = Snapshot::new(count);
-        let known = Arc::new(snapshot.clone());
+        let routes = AllowedIps::new();
+        let known = Arc::new(snapshot.with(routes.routes()));
         let workers = (0..).zip(addresses).map(|(number, address)| {
             let port = world.port(&[*address], limits).expect("a simulated port");
             Worker::new(number, port, office.clone(), Arc::clone(&known), Arc::clone(plane.rows()))
         });
-        Self { workers: workers.collect(), office, control, snapshot, addresses: addresses.to_vec() }
+        Self { workers: workers.collect(), office, control, routes, snapshot, addresses: addresses.to_vec() }
     }
 
     pub(crate) fn order(&self, worker: u8, order: Order) {
@@ -86,14 +89,14 @@ impl Node {
     /// Lets these ranges belong to a peer, and tells every worker.
     pub(crate) fn route(&mut self, id: PeerId, ranges: &[&str]) {
         for range in ranges {
-            self.snapshot.routes.insert(range.parse().expect("a range"), id);
+            self.routes.insert(range.parse().expect("a range"), id);
         }
         self.publish();
     }
 
     /// Tells every worker the snapshot as it is now.
     pub(crate) fn publish(&self) {
-        let known = Arc::new(self.snapshot.clone());
+        let known = Arc::new(self.snapshot.with(self.routes.routes()));
         (0..self.snapshot.workers).for_each(|worker| self.order(worker, Order::Snapshot(Arc::clone(&known))));
     }
 

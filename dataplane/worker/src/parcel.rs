@@ -2,13 +2,18 @@
 //!
 //! A packet waits for a session, or it arrived at a worker that does not own its peer. Both are rare, so both
 //! pay a copy into a parcel from a pool that was made before the first packet. An empty pool drops packets; it
-//! never allocates.
+//! never allocates. What was given back last is taken first: so only as much of the pool is ever touched as was in use
+//! at one time, and that much stays in the cache.
 //!
 //! **Invariant:** a parcel is owned by exactly one queue, peer or worker at a time, and goes home to the pool.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam::atomic::AtomicCell;
 use ringmesh_io::VnetHdr;
 
 /// What a parcel carries, with all that the receiving worker needs to treat it as if it had read it itself.
@@ -28,7 +33,9 @@ pub(crate) struct Parcel {
     /// The next parcel of the same peer's queue: the queue is a chain, so queueing allocates nothing.
     next: Option<Box<Self>>,
     len: usize,
-    bytes: Box<[u8]>,
+    bytes: &'static mut [u8],
+    /// Its place in the pool.
+    home: u32,
 }
 
 impl Parcel {
@@ -56,44 +63,79 @@ impl Parcel {
     }
 }
 
-/// The parcels of the whole process.
+/// The parcels of the whole process: a stack that every thread may push to and pop from.
 pub(crate) struct Pool {
-    free: ArrayQueue<Box<Parcel>>,
+    /// Where each parcel stays while it is free.
+    homes: Box<[AtomicCell<Option<Box<Parcel>>>]>,
+    /// Under each free parcel, the place of the next one; [`NONE`] under the last.
+    under: Box<[AtomicU32]>,
+    /// The place of the topmost parcel, and in the upper half how often it changed, so that a top that went and came
+    /// back is not taken for one that stayed.
+    top: AtomicU64,
 }
 
 impl Pool {
-    /// Makes `count` parcels. Their pages are touched only when they are used.
+    /// Makes `count` parcels. Their pages are touched only when they are used: all bytes are one piece, which comes
+    /// zeroed from the kernel; it stays for as long as the process lives.
     pub(crate) fn new(count: usize) -> Self {
-        let free = ArrayQueue::new(count.max(1));
-        for _ in 0..count {
-            let parcel = Parcel {
-                load: Load::Packet { vnet: VnetHdr::NONE },
-                done: 0,
-                next: None,
-                len: 0,
-                bytes: vec![0; PARCEL_LEN].into_boxed_slice(),
-            };
-            // The queue has room for exactly `count`.
-            let _ = free.push(Box::new(parcel));
-        }
-        Self { free }
+        let bytes = Box::leak(vec![0; count * PARCEL_LEN].into_boxed_slice());
+        let homes = (0..).zip(bytes.chunks_exact_mut(PARCEL_LEN)).map(|(home, bytes)| {
+            let load = Load::Packet { vnet: VnetHdr::NONE };
+            AtomicCell::new(Some(Box::new(Parcel { load, done: 0, next: None, len: 0, bytes, home })))
+        });
+        let homes: Box<[_]> = homes.collect();
+        // As if they had been given back from the last to the first.
+        let under = (1..).take(homes.len()).map(|next| if next < count { next as u32 } else { NONE });
+        let under = under.map(AtomicU32::new).collect();
+        Self { top: AtomicU64::new(if homes.is_empty() { NONE.into() } else { 0 }), homes, under }
     }
 
     pub(crate) fn take(&self) -> Option<Box<Parcel>> {
-        self.free.pop()
+        let mut top = self.top.load(Acquire);
+        loop {
+            let place = top as u32;
+            // An old answer is harmless: the top has changed then, and so has its count.
+            let next = self.under.get(place as usize)?.load(Relaxed);
+            match self.top.compare_exchange_weak(top, after(top, next), AcqRel, Acquire) {
+                Ok(_) => return self.homes.get(place as usize)?.take(),
+                Err(now) => top = now,
+            }
+        }
     }
 
     pub(crate) fn give(&self, mut parcel: Box<Parcel>) {
         parcel.next = None;
-        // More parcels than the pool made do not exist, so there is always room.
-        let _ = self.free.push(parcel);
+        let home = parcel.home;
+        let (Some(place), Some(under)) = (self.homes.get(home as usize), self.under.get(home as usize))
+        else {
+            return;
+        };
+        place.store(Some(parcel));
+        let mut top = self.top.load(Acquire);
+        loop {
+            under.store(top as u32, Relaxed);
+            match self.top.compare_exchange_weak(top, after(top, home), AcqRel, Acquire) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.free.len()
+        let under = |&place: &u32| self.under.get(place as usize).map(|next| next.load(Relaxed));
+        std::iter::successors(Some(self.top.load(Acquire) as u32), under).take_while(|&at| at != NONE).count()
     }
 }
+
+/// A top with the next count.
+const fn after(top: u64, place: u32) -> u64 {
+    ((top >> 32) + 1) << 32 | place as u64
+}
+
+/// No parcel's place.
+const NONE: u32 = u32::MAX;
+const _: () = assert!(AtomicCell::<Option<Box<Parcel>>>::is_lock_free());
 
 /// A peer's bounded queue of parcels, first in, first out.
 #[derive(Default)]

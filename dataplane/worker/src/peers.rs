@@ -1,7 +1,8 @@
 //! The peers that one worker owns: their sessions, their waiting packets, where they are.
 //!
 //! A peer belongs to one worker for both directions, so its counters and replay window have one writer and nothing
-//! here is locked. Several sessions can live at once: the current one seals and opens; the next one (the peer began
+//! here is locked. A peer is here from the moment on that something happens to it: the slow thread introduces it.
+//! Several sessions can live at once: the current one seals and opens; the next one (the peer began
 //! it) opens until its first packet confirms it; older ones open what is still on its way. When both sides begin at
 //! the same moment, each may send on a session that the other has already replaced, so only the device says when a
 //! session ends.
@@ -13,10 +14,19 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use ringmesh_tunnel::{PeerId, device::Place, limits::SESSIONS_MAX, session::Session, timers::Stamps};
+use ringmesh_tunnel::{
+    PeerId,
+    device::Place,
+    limits::{SESSIONS_MAX, STAGED_MAX},
+    session::Session,
+    timers::Stamps,
+};
 use ringmesh_wire::Endpoint;
 
-use crate::parcel::{Pool, Queue};
+use crate::{
+    lobby::Lobby,
+    parcel::{Pool, Queue},
+};
 
 /// One peer at its owner.
 pub(crate) struct Peer {
@@ -140,6 +150,8 @@ pub(crate) enum Report {
 pub(crate) struct Peers {
     slots: Vec<Option<Box<Peer>>>,
     by_index: HashMap<u32, PeerId, BuildHasherDefault<IndexHasher>>,
+    /// Packets for peers that are not here.
+    pub(crate) lobby: Lobby,
 }
 
 impl Peers {
@@ -152,9 +164,14 @@ impl Peers {
         self.by_index.get(&local_index).copied()
     }
 
-    /// Puts a peer in; what was in its slot is removed. Returns how many packets waited there.
-    pub(crate) fn insert(&mut self, id: PeerId, peer: Box<Peer>, pool: &Pool) -> u64 {
-        let dropped = self.remove(id, pool);
+    /// Puts a peer in, with what waited for it to come; what was in its slot is removed. Returns how many packets waited
+    /// there.
+    pub(crate) fn insert(&mut self, id: PeerId, mut peer: Box<Peer>, pool: &Pool) -> u64 {
+        let dropped = self.empty_slot(id, pool);
+        while let Some(parcel) = self.lobby.pop(id) {
+            // The lobby is smaller than a peer's queue.
+            let _ = peer.staged.push(parcel, STAGED_MAX);
+        }
         let slot = id.0 as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
@@ -165,8 +182,17 @@ impl Peers {
         dropped
     }
 
-    /// Wipes a peer; its waiting packets go back to `pool`. Returns how many they were.
+    /// Wipes a peer; packets that wait for it or its coming go back to `pool`. Returns how many they were.
     pub(crate) fn remove(&mut self, id: PeerId, pool: &Pool) -> u64 {
+        let mut dropped = self.empty_slot(id, pool);
+        while let Some(parcel) = self.lobby.pop(id) {
+            pool.give(parcel);
+            dropped += 1;
+        }
+        dropped
+    }
+
+    fn empty_slot(&mut self, id: PeerId, pool: &Pool) -> u64 {
         let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return 0 };
         for session in peer.sessions() {
             self.by_index.remove(&session.local_index());

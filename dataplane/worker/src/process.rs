@@ -14,7 +14,7 @@ use ringmesh_abi::{
     Bell, FromPlane, Hardening, Link, Listener, PlaneSide, ToPlane, fault::Point, message::StartFds,
 };
 use ringmesh_io::{Limits, Offloads, PortFds, Prepared, UringPort, VnetHdr, clock};
-use ringmesh_tunnel::device::Device;
+use ringmesh_tunnel::{allowed_ips::AllowedIps, device::Device};
 
 use crate::{
     mail::{Note, SlowMail, WorkerMail},
@@ -106,6 +106,9 @@ fn start(link: &Link) -> Result<Slow, String> {
     Point::PlaneStartWorkers.pass();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
+    // Behind the workers: handshakes that a flood brings take what the packets leave, and need no more. Where that is
+    // refused, they share equally.
+    let _ = rustix::process::setpriority_process(None, SLOW_NICENESS);
     let mut hardening = nobody.confine().map_err(|error| error.to_string())?;
     Point::PlaneStartConfined.pass();
     if restricted {
@@ -118,7 +121,10 @@ fn start(link: &Link) -> Result<Slow, String> {
         device: Device::new(seed, wall()),
         backlog: (0..workers).map(|_| Default::default()).collect(),
         office,
+        routes: AllowedIps::new(),
         snapshot,
+        published: Vec::new(),
+        introduced: Vec::new(),
         unpublished: false,
         plane,
         bells,
@@ -241,6 +247,8 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// The slow thread's niceness: against a busy worker on the same core it gets about a tenth.
+const SLOW_NICENESS: i32 = 10;
 /// Packets that may wait for sessions or travel between workers. Pages are touched only when used.
 const PARCELS_PER_WORKER: usize = 256;
 

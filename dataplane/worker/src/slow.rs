@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, fault::Point, rows::PlaneRow};
 use ringmesh_io::clock;
-use ringmesh_tunnel::{Drop, device::Device, tai64n::Tai64N};
+use ringmesh_tunnel::{Drop, allowed_ips::AllowedIps, device::Device, tai64n::Tai64N};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
@@ -32,7 +32,14 @@ pub(crate) struct Slow {
     pub(crate) office: Office,
     /// Orders that found a worker's mail full, per worker, in order.
     pub(crate) backlog: Vec<VecDeque<Order>>,
+    /// Who has which ranges.
+    pub(crate) routes: AllowedIps,
+    /// What the next snapshot says besides the routes.
     pub(crate) snapshot: Snapshot,
+    /// Snapshots that a worker may still hold.
+    pub(crate) published: Vec<Arc<Snapshot>>,
+    /// By slot: whether the peer's owner has been told of it.
+    pub(crate) introduced: Vec<bool>,
     /// The snapshot has changes that no worker has seen.
     pub(crate) unpublished: bool,
     pub(crate) plane: PlaneSide,
@@ -179,7 +186,10 @@ impl Slow {
 
     fn handle_note(&mut self, note: Note, now: Duration) {
         match note {
-            Note::WantSession { id } => self.device.on_want_session(id, now),
+            Note::WantSession { id } => {
+                self.introduce(id);
+                self.device.on_want_session(id, now);
+            }
             Note::Installed { id, local_index } => self.device.on_installed(id, local_index),
             Note::Confirmed { id, local_index } => {
                 self.device.on_confirmed(id, local_index, now);
@@ -296,10 +306,13 @@ impl Slow {
         if !std::mem::take(&mut self.unpublished) {
             return;
         }
-        let snapshot = Arc::new(self.snapshot.clone());
+        let snapshot = Arc::new(self.snapshot.with(self.routes.routes()));
         for worker in 0..self.snapshot.workers {
             self.order(worker, Order::Snapshot(Arc::clone(&snapshot)));
         }
+        // What we alone hold has been left by every worker. The new one stays: it is in the mail.
+        self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.published.push(snapshot);
     }
 }
 

@@ -94,7 +94,7 @@ impl<P: Port> Worker<P> {
             Some(Ok(split)) => Shape::of(&split),
             Some(Err(_)) | None => return self.lost(Drop::Malformed),
         };
-        let Some(peer) = self.peers.peer_mut(id) else { return self.lost(Drop::NoRoute) };
+        let Some(peer) = self.peers.peer_mut(id) else { return self.wait_for_peer(id, vnet, span, done) };
         let Some(Endpoint::Udp(path)) = peer.endpoint else { return self.lost(Drop::NoEndpoint) };
         let to = Destination {
             remote: path.remote,

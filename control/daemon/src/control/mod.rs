@@ -20,6 +20,7 @@ use crate::ifname::IfName;
 use crate::link::{Backoff, Jobs, Kit, Plane, Pulse};
 use crate::os::clock::{HighWater, boottime};
 use crate::os::files::{Lock, SocketFile};
+use crate::os::heap;
 use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
@@ -67,13 +68,13 @@ struct Control {
     look_at: Duration,
     /// The data plane knows that it holds all that was acknowledged before it began.
     rebuilt: bool,
-    /// What was asked for, as far as it is planned.
-    wanted: State,
     /// What the data plane has acknowledged.
     acked: State,
-    /// A refused command left `wanted` ahead of `acked`.
-    astray: bool,
     jobs: Jobs,
+    /// A command of the job that runs was refused.
+    refused: bool,
+    /// The job that runs is so large that it leaves holes in the heap.
+    crowded: bool,
     todo: VecDeque<Todo>,
     ledger: Ledger,
     link: LinkState,
@@ -260,9 +261,11 @@ impl Control {
             if !self.jobs.is_through() {
                 return;
             }
-            if std::mem::take(&mut self.astray) {
-                self.wanted = self.acked.clone();
+            if std::mem::take(&mut self.refused) {
                 self.listen_as_before();
+            }
+            if std::mem::take(&mut self.crowded) {
+                heap::give_back();
             }
             self.before = None;
             self.jobs.finish();
@@ -272,17 +275,17 @@ impl Control {
     fn begin(&mut self, todo: Todo) {
         match todo {
             Todo::Set(set, reply) => match self.plan(&set) {
-                Ok(commands) => self.jobs.begin(commands, Some(reply)),
+                Ok(commands) => {
+                    self.crowded = commands.len() > CROWD;
+                    self.jobs.begin(commands, Some(reply));
+                }
                 Err(errno) => {
-                    self.wanted = self.acked.clone();
                     self.listen_as_before();
                     let _ = reply.send(Err(errno));
                 }
             },
-            Todo::Mtu(mtu) if mtu != self.wanted.device.mtu => {
-                let command = Command::Mtu { mtu };
-                self.wanted.apply(&command);
-                self.jobs.begin(vec![command], None);
+            Todo::Mtu(mtu) if mtu != self.acked.device.mtu => {
+                self.jobs.begin(vec![Command::Mtu { mtu }], None);
             }
             Todo::Mtu(_) => {}
         }
@@ -342,5 +345,7 @@ fn watch_removals() -> std::io::Result<Watched<Inotify>> {
     watched(inotify)
 }
 
+/// Commands of a job after which memory is given back: some megabytes of them.
+const CROWD: usize = 10_000;
 /// How long a command may stay unanswered before the data plane counts as stuck.
 const PLANE_PATIENCE: Duration = Duration::from_secs(20);

@@ -54,7 +54,7 @@ impl Control {
             Done::Again => {}
             Done::Refused(reason) => {
                 tracing::warn!(%reason, "the data plane refused a command");
-                self.astray = true;
+                self.refused = true;
             }
             Done::Unknown => tracing::warn!(id = completion.id, "an answer to no question of ours"),
         }
@@ -86,7 +86,6 @@ impl Control {
         self.learn(&plane.memory);
         let until = self.high_water.stamped_until(wall_secs());
         self.acked.device.stamped_until_secs = until;
-        self.wanted.device.stamped_until_secs = until;
         self.jobs.restart(self.acked.commands());
         let wait = self.backoff.after(lived);
         self.start_at = boottime() + wait;
@@ -112,7 +111,7 @@ impl Control {
                 tracing::error!(%problem, "starting the data plane again");
                 // Nobody should wait for a data plane of which it is unknown whether it ever comes.
                 self.jobs.abandon(Errno::IO);
-                self.astray = true;
+                self.refused = true;
                 self.start_at = boottime() + self.backoff.after(Duration::ZERO);
             }
         }

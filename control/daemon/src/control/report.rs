@@ -49,7 +49,6 @@ impl Control {
             let sum = self.ledger.sum(key, Some(row));
             self.ledger.past.insert(key, sum);
             learn_peer(&mut self.acked, slot, key, &row);
-            learn_peer(&mut self.wanted, slot, key, &row);
         }
     }
 
@@ -137,14 +136,14 @@ impl Control {
             let now = self.now(slot, peer.public_key);
             api::Peer {
                 public_key: peer.public_key.to_string(),
-                endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints[0])),
+                endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints.first())),
                 last_handshake_secs: (now.state.last_handshake_secs > 0)
                     .then_some(now.state.last_handshake_secs),
                 has_session: now.state.has_session,
                 rx_bytes: now.rx_bytes,
                 tx_bytes: now.tx_bytes,
                 keepalive_secs: peer.keepalive_secs,
-                allowed_ips: peer.allowed_ips.iter().map(ToString::to_string).collect(),
+                allowed_ips: peer.allowed_ips.as_slice().iter().map(ToString::to_string).collect(),
             }
         };
         self.acked.peers.iter().map(peer).collect()
@@ -154,7 +153,7 @@ impl Control {
 fn learn_peer(state: &mut State, slot: u32, key: PublicKey, row: &PeerStats) {
     state.peers.learn(slot, key, |peer| {
         if remote_of(&row.state.endpoint).is_some() {
-            peer.endpoints[0] = row.state.endpoint;
+            peer.endpoints.set_first(row.state.endpoint);
         }
         // TAI64N is big-endian, so the greater one is the later one.
         peer.greatest_timestamp = peer.greatest_timestamp.max(row.state.greatest_timestamp);

@@ -19,13 +19,13 @@ impl Control {
             let now = self.now(slot, peer.public_key);
             Peer {
                 public_key: peer.public_key,
-                preshared_key: peer.preshared_key.expose(),
-                endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints[0])),
+                preshared_key: peer.preshared_key.as_ref().map_or(&[0; 32], Secret::expose),
+                endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints.first())),
                 last_handshake: (now.state.last_handshake_secs, now.state.last_handshake_nanos),
                 rx_bytes: now.rx_bytes,
                 tx_bytes: now.tx_bytes,
                 keepalive_secs: peer.keepalive_secs,
-                allowed_ips: peer.allowed_ips.iter().copied().collect(),
+                allowed_ips: peer.allowed_ips.as_slice(),
             }
         });
         print(&Device {
@@ -54,7 +54,7 @@ impl Control {
                 .then_some(row.state.endpoint)
         };
         let commands =
-            plan(&mut self.wanted, set, &World { endpoint_of: &endpoint_of, index_of: &named_index })?;
+            plan(&mut self.acked, set, &World { endpoint_of: &endpoint_of, index_of: &named_index })?;
         let fwmark = self.kit.sockets.fwmark();
         self.before = Some(Listening { sockets: None, fwmark, port_is_any: self.port_is_any });
         let mark = set.fwmark.unwrap_or(fwmark);

@@ -1,27 +1,30 @@
 //! What the data plane should be: the device, its peers, their allowed IPs.
 //!
-//! A [`Command`] names a wanted state, so the same commands drive everything: they go to the data plane, they are
-//! applied to the state that is wanted as soon as they are planned, and to the state that is *acknowledged* once the
-//! data plane has answered. A data plane that dies is rebuilt from the acknowledged state's own commands.
+//! A [`Command`] names a wanted state, so the same commands drive everything: they go to the data plane, and are applied
+//! to this state, which is the *acknowledged* one, once the data plane has answered. What is wanted beyond it is the
+//! commands that have not been answered. A data plane that dies is rebuilt from the acknowledged state's own commands.
 //!
 //! **Invariant:** [`State::apply`] is total: any sequence of commands, in particular one that a hostile data plane
 //! sends as its state, leaves a consistent state.
 
+mod endpoints;
 mod peers;
 pub(crate) mod plan;
+mod ranges;
 
 use std::net::IpAddr;
 
-use ringmesh_abi::command::ENDPOINTS_PER_PEER;
-use ringmesh_abi::{Command, Endpoint, Secret};
+use ringmesh_abi::{Command, Secret};
 use ringmesh_wire::ip::Cidr;
 use ringmesh_wire::keys::PublicKey;
 use x25519_dalek::StaticSecret;
 
+pub(crate) use endpoints::Endpoints;
 pub(crate) use peers::{Peer, Peers};
+pub(crate) use ranges::Ranges;
 
 /// Device and peers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct State {
     /// The device's key and options.
     pub(crate) device: Device,
@@ -79,9 +82,9 @@ impl State {
                 *slot,
                 Peer {
                     public_key: PublicKey(*public_key),
-                    preshared_key: preshared_key.clone(),
+                    preshared_key: Some(preshared_key.clone()).filter(|key| *key.expose() != [0; 32]),
                     keepalive_secs: *keepalive_secs,
-                    endpoints: *endpoints,
+                    endpoints: (*endpoints).into(),
                     greatest_timestamp: *greatest_timestamp,
                     had_session: *had_session,
                     allowed_ips: Default::default(),
@@ -109,7 +112,7 @@ impl State {
     pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
         std::iter::once(self.device.command()).chain(self.peers.iter().flat_map(|(slot, peer)| {
             std::iter::once(peer.command(slot))
-                .chain(peer.allowed_ips.iter().map(move |range| peer.add(slot, *range)))
+                .chain(peer.allowed_ips.as_slice().iter().map(move |range| peer.add(slot, *range)))
         }))
     }
 }
@@ -132,12 +135,25 @@ impl Peer {
     pub(crate) fn new(public_key: PublicKey) -> Self {
         Self {
             public_key,
-            preshared_key: Secret::new(&[0; 32]),
+            preshared_key: None,
             keepalive_secs: 0,
-            endpoints: [Endpoint::None; ENDPOINTS_PER_PEER],
+            endpoints: Endpoints::default(),
             greatest_timestamp: [0; 12],
             had_session: false,
             allowed_ips: Default::default(),
+        }
+    }
+
+    /// A copy that has no allowed IPs.
+    pub(crate) fn without_ranges(&self) -> Self {
+        Self {
+            public_key: self.public_key,
+            preshared_key: self.preshared_key.clone(),
+            keepalive_secs: self.keepalive_secs,
+            endpoints: self.endpoints.clone(),
+            greatest_timestamp: self.greatest_timestamp,
+            had_session: self.had_session,
+            allowed_ips: Ranges::default(),
         }
     }
 
@@ -146,9 +162,9 @@ impl Peer {
         Command::SetPeer {
             slot,
             public_key: self.public_key.0,
-            preshared_key: self.preshared_key.clone(),
+            preshared_key: self.preshared_key.clone().unwrap_or_else(|| Secret::new(&[0; 32])),
             keepalive_secs: self.keepalive_secs,
-            endpoints: self.endpoints,
+            endpoints: self.endpoints.all(),
             greatest_timestamp: self.greatest_timestamp,
             had_session: self.had_session,
         }

@@ -3,9 +3,13 @@
 //! Only differences become commands. So `wg setconf` and `wg syncconf` with an unchanged file do nothing at all, a peer that
 //! stays keeps its session, and changing one peer never cuts another for a moment, although `setconf` says "replace all".
 //!
-//! **Invariant:** whatever is planned is in `wanted` at once, so each step sees the ones before it.
+//! Planning changes the state step by step, so that each step sees the ones before it, and puts back what it changed when
+//! the plan is made: the state follows only what the data plane has answered.
+//!
+//! **Invariant:** planning costs what the request names, however many peers there are besides, and leaves the state as it
+//! was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use ringmesh_abi::{Command, Endpoint, Secret, UdpPath};
@@ -27,35 +31,69 @@ pub(crate) struct World<'a> {
 /// Plans the device's key and the peers of `set`; port and mark are not the data plane's business.
 ///
 /// # Errors
-/// [`Errno::NOT_FOUND`] for an unknown interface behind `%`, [`Errno::TOO_BIG`] when all slots are taken. `wanted` is then
-/// half changed and must be made anew from the acknowledged state.
-pub(crate) fn plan(wanted: &mut State, set: &Set, world: &World<'_>) -> Result<Vec<Command>, Errno> {
-    let mut plan = Plan { wanted, world, commands: Vec::new() };
-    if let Some(key) = &set.private_key {
-        plan.device(key.as_ref());
-    }
-    if set.replace_peers {
-        plan.remove_unnamed(&set.peers);
-    }
-    let mut named = BTreeSet::new();
-    for peer in &set.peers {
-        // Under `replace_peers` the first section of a peer starts from nothing, as if it had been removed.
-        let fresh = named.insert(peer.public_key) && set.replace_peers;
-        plan.peer(peer, fresh)?;
-    }
-    Ok(plan.commands)
+/// [`Errno::NOT_FOUND`] for an unknown interface behind `%`, [`Errno::TOO_BIG`] when all slots are taken.
+pub(crate) fn plan(state: &mut State, set: &Set, world: &World<'_>) -> Result<Vec<Command>, Errno> {
+    let device = state.device.clone();
+    let mut plan = Plan { wanted: state, before: BTreeMap::new(), world, commands: Vec::new() };
+    let planned = plan.all(set);
+    let Plan { before, commands, .. } = plan;
+    state.device = device;
+    // First all that is new goes, then all that was comes back: a range may have moved between them.
+    before.keys().for_each(|slot| state.peers.restore(*slot, None));
+    before.into_iter().for_each(|(slot, peer)| state.peers.restore(slot, peer.map(|peer| *peer)));
+    planned.map(|()| commands)
 }
 
 struct Plan<'a> {
+    /// The state with all that has been planned.
     wanted: &'a mut State,
+    /// What was in the slots that were changed.
+    before: BTreeMap<u32, Option<Box<Peer>>>,
     world: &'a World<'a>,
     commands: Vec<Command>,
 }
 
 impl Plan<'_> {
+    fn all(&mut self, set: &Set) -> Result<(), Errno> {
+        let plan = self;
+        if let Some(key) = &set.private_key {
+            plan.device(key.as_ref());
+        }
+        if set.replace_peers {
+            plan.remove_unnamed(&set.peers);
+        }
+        let mut named = BTreeSet::new();
+        for peer in &set.peers {
+            // Under `replace_peers` the first section of a peer starts from nothing, as if it had been removed.
+            let fresh = named.insert(peer.public_key) && set.replace_peers;
+            plan.peer(peer, fresh)?;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, command: Command) {
+        self.remember(&command);
         self.wanted.apply(&command);
         self.commands.push(command);
+    }
+
+    /// Keeps what a command will change.
+    fn remember(&mut self, command: &Command) {
+        let (slot, other) = match command {
+            Command::SetDevice { .. } | Command::Mtu { .. } => return,
+            Command::SetPeer { slot, .. }
+            | Command::RemovePeer { slot, .. }
+            | Command::RemoveAllowedIp { slot, .. }
+            | Command::ClearAllowedIps { slot, .. } => (*slot, None),
+            Command::AddAllowedIp { slot, addr, prefix, .. } => {
+                let range = Cidr::new(*addr, *prefix).ok();
+                (*slot, range.and_then(|range| self.wanted.peers.holder(&range)))
+            }
+        };
+        for slot in std::iter::once(slot).chain(other) {
+            let peers = &self.wanted.peers;
+            self.before.entry(slot).or_insert_with(|| peers.at(slot).cloned().map(Box::new));
+        }
     }
 
     fn device(&mut self, key: Option<&PrivateKey>) {
@@ -106,25 +144,25 @@ impl Plan<'_> {
     fn settings(&mut self, slot: u32, set: &PeerSet, fresh: bool) -> Result<(), Errno> {
         // The peer may have roamed since it was set: a command without a new endpoint must not move it back.
         let live = (self.world.endpoint_of)(slot, set.public_key);
-        let known = self.wanted.peers.at(slot).cloned().map(|mut peer| {
-            peer.endpoints[0] = live.unwrap_or(peer.endpoints[0]);
+        let known = self.wanted.peers.at(slot).map(Peer::without_ranges).map(|mut peer| {
+            peer.endpoints.set_first(live.unwrap_or(peer.endpoints.first()));
             peer
         });
         let mut peer = known.clone().unwrap_or_else(|| Peer::new(set.public_key));
         if fresh {
-            peer.preshared_key = Secret::new(&[0; 32]);
+            peer.preshared_key = None;
             peer.keepalive_secs = 0;
         }
         if let Some(key) = &set.preshared_key {
-            peer.preshared_key = Secret::new(key.expose());
+            peer.preshared_key = Some(Secret::new(key.expose())).filter(|key| *key.expose() != [0; 32]);
         }
         if let Some(secs) = set.keepalive_secs {
             peer.keepalive_secs = secs;
         }
         if let Some(wanted) = &set.endpoint {
             let remote = self.remote(wanted)?;
-            if remote_of(&peer.endpoints[0]) != Some(remote) {
-                peer.endpoints[0] = Endpoint::Udp(UdpPath { remote, local: None, socket: 0 });
+            if remote_of(&peer.endpoints.first()) != Some(remote) {
+                peer.endpoints.set_first(Endpoint::Udp(UdpPath { remote, local: None, socket: 0 }));
             }
         }
         if known.as_ref() != Some(&peer) {
@@ -144,7 +182,7 @@ impl Plan<'_> {
 
     fn ranges(&mut self, slot: u32, set: &PeerSet, fresh: bool) {
         let Some(peer) = self.wanted.peers.at(slot) else { return };
-        let before = peer.allowed_ips.clone();
+        let before: BTreeSet<Cidr> = peer.allowed_ips.as_slice().iter().copied().collect();
         let mut after = if fresh || set.replace_allowed_ips { BTreeSet::new() } else { before.clone() };
         for change in &set.allowed_ips {
             match change {
@@ -158,7 +196,7 @@ impl Plan<'_> {
     /// New ranges first: what moves from a narrow range into a wide one is never without a peer.
     fn difference(&mut self, slot: u32, before: &BTreeSet<Cidr>, after: &BTreeSet<Cidr>) {
         let Some(peer) = self.wanted.peers.at(slot) else { return };
-        let peer = Peer { allowed_ips: BTreeSet::new(), ..peer.clone() };
+        let peer = peer.without_ranges();
         for range in after.difference(before) {
             self.push(peer.add(slot, *range));
         }

@@ -32,7 +32,7 @@ fn made_of(commands: &[Command]) -> State {
 /// `slot key ranges` of every peer.
 fn shown(state: &State) -> Vec<String> {
     let peer = |(slot, peer): (u32, &super::Peer)| {
-        let ranges: Vec<_> = peer.allowed_ips.iter().map(ToString::to_string).collect();
+        let ranges: Vec<_> = peer.allowed_ips.as_slice().iter().map(ToString::to_string).collect();
         format!("{slot} {} {}", peer.public_key.0[0], ranges.join(","))
     };
     state.peers.iter().map(peer).collect()
@@ -110,7 +110,8 @@ proptest! {
         let mut seen = std::collections::BTreeSet::new();
         for (slot, peer) in state.peers.iter() {
             prop_assert_eq!(state.peers.slot_of(peer.public_key), Some(slot));
-            for range in &peer.allowed_ips {
+            for range in peer.allowed_ips.as_slice() {
+                prop_assert_eq!(state.peers.holder(range), Some(slot));
                 prop_assert!(seen.insert(*range), "{range} is two peers'");
             }
         }

@@ -41,7 +41,7 @@ pub struct Peer<'a> {
     /// Seconds between persistent keepalives; 0 means off.
     pub keepalive_secs: u16,
     /// Its allowed IPs.
-    pub allowed_ips: Vec<Cidr>,
+    pub allowed_ips: &'a [Cidr],
 }
 
 /// Prints all lines but the `errno=` that ends the answer.
@@ -72,7 +72,7 @@ fn push_peer(text: &mut String, peer: &Peer<'_>) {
     line(text, format_args!("tx_bytes={}", peer.tx_bytes));
     line(text, format_args!("rx_bytes={}", peer.rx_bytes));
     line(text, format_args!("persistent_keepalive_interval={}", peer.keepalive_secs));
-    for range in &peer.allowed_ips {
+    for range in peer.allowed_ips {
         line(text, format_args!("allowed_ip={range}"));
     }
 }

@@ -19,6 +19,7 @@ fn nothing_overlaps_and_everything_fits() {
             (0, size_of::<Header>()),
             (layout.plane_row, size_of::<PlaneRow>()),
             (layout.worker_rows, size_of::<WorkerRow>() * workers as usize),
+            (layout.peer_marks, (PEERS_MAX / 64) as usize * 8),
             (layout.peer_rows, size_of::<PeerRow>() * PEERS_MAX as usize),
         ];
         for name in RING_NAMES {

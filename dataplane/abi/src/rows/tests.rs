@@ -45,6 +45,20 @@ proptest! {
     }
 }
 
+/// Counters that a worker stored do not show before the slow thread has published the peer; every row has a bit of its own.
+#[test]
+fn a_row_shows_once_it_was_published() {
+    let rows = rows();
+    for slot in 0..3 {
+        rows.peer(slot).expect("three rows").rx_bytes.set(9);
+        assert_eq!(rows.observe_peer(slot), Some(PeerStats::default()));
+        rows.publish_peer(slot, &PeerState::default());
+        assert_eq!(rows.observe_peer(slot).map(|row| row.rx_bytes), Some(9));
+    }
+    rows.publish_peer(3, &PeerState::default());
+    assert_eq!(rows.observe_peer(3), None);
+}
+
 #[test]
 fn rows_end_where_the_capacities_say() {
     let rows = rows();

@@ -1,21 +1,29 @@
-//! A path-compressed binary trie in one arena, for addresses of one width.
+//! A path-compressed binary trie in one arena, for ranges of one family that are more than a single address.
 //!
 //! A node stands for a prefix and has children only below it; a node without a peer exists only where two
-//! subtrees part. So there are fewer than two nodes per range. What a lookup reads lies in [`Node`]s of 20 or 32
-//! bytes; what only changes need (parents, and the list of each peer's ranges) lies beside them in [`Links`].
+//! subtrees part. So there are fewer than two nodes per range, of 20 or 32 bytes. Nodes know no parents: a change goes
+//! down from the root, as a lookup does, and remembers the way. So it touches a few nodes, and copies of the arena
+//! share all pages but theirs.
 //!
 //! **Invariant:** every node that has no peer and is not free has two children, and a child's prefix is longer than
 //! and begins with its parent's.
 
-use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringmesh_wire::ip::Cidr;
 
+use super::paged::Paged;
 use crate::PeerId;
 
 /// An address as a number, most significant bit first.
-pub(super) trait Bits: Copy + Eq {
+pub(super) trait Bits: Copy + Default + Eq {
+    /// The address as it lies in a table, aligned to four bytes.
+    type Key: Copy + Debug + Eq;
+    fn key(self) -> Self::Key;
+    fn of_key(key: Self::Key) -> Self;
+    /// A number whose upper half depends on every bit.
+    fn spread(self) -> u64;
     /// How many leading bits two addresses share.
     fn common(self, other: Self) -> u8;
     /// The bit after the first `prefix` ones: which child an address lies under. Of a full prefix any answer will
@@ -25,6 +33,20 @@ pub(super) trait Bits: Copy + Eq {
 }
 
 impl Bits for u32 {
+    type Key = Self;
+
+    fn key(self) -> Self {
+        self
+    }
+
+    fn of_key(key: Self) -> Self {
+        key
+    }
+
+    fn spread(self) -> u64 {
+        u64::from(self).wrapping_mul(SPREAD)
+    }
+
     fn common(self, other: Self) -> u8 {
         (self ^ other).leading_zeros() as u8
     }
@@ -39,6 +61,21 @@ impl Bits for u32 {
 }
 
 impl Bits for u128 {
+    type Key = [u32; 4];
+
+    fn key(self) -> [u32; 4] {
+        [96, 64, 32, 0].map(|shift| (self >> shift) as u32)
+    }
+
+    fn of_key(key: [u32; 4]) -> Self {
+        key.into_iter().fold(0, |bits, word| bits << 32 | Self::from(word))
+    }
+
+    fn spread(self) -> u64 {
+        let folded = ((self >> 64) as u64).wrapping_mul(SPREAD) ^ self as u64;
+        (folded ^ folded >> 32).wrapping_mul(SPREAD)
+    }
+
     fn common(self, other: Self) -> u8 {
         (self ^ other).leading_zeros() as u8
     }
@@ -51,6 +88,9 @@ impl Bits for u128 {
         Ipv6Addr::from_bits(self).into()
     }
 }
+
+/// 2^64 divided by the golden ratio: multiples of it lie far apart.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Where a node lies in the arena. [`NONE`] lies outside of every arena.
 type Place = u32;
@@ -68,35 +108,25 @@ struct Node<B> {
     owned: bool,
 }
 
-/// What only changes need.
+/// A node and what lies above it; [`NONE`] above the root.
 #[derive(Clone, Copy, Debug)]
-struct Links {
+struct Path {
+    above: Place,
     parent: Place,
-    /// The peer's range before and after this one.
-    before: Place,
-    after: Place,
-}
-
-/// First and last range of a peer.
-#[derive(Clone, Copy, Debug)]
-struct Ends {
-    first: Place,
-    last: Place,
+    at: Place,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Trie<B> {
-    nodes: Vec<Node<B>>,
-    links: Vec<Links>,
+    nodes: Paged<Node<B>>,
     root: Place,
     free: Place,
-    peers: BTreeMap<PeerId, Ends>,
     len: usize,
 }
 
 impl<B> Default for Trie<B> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), links: Vec::new(), root: NONE, free: NONE, peers: BTreeMap::new(), len: 0 }
+        Self { nodes: Paged::default(), root: NONE, free: NONE, len: 0 }
     }
 }
 
@@ -119,179 +149,118 @@ impl<B: Bits> Trie<B> {
         best
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Who has exactly this prefix.
+    pub(super) fn exact(&self, bits: B, prefix: u8) -> Option<PeerId> {
+        let node = self.node(self.find(bits, prefix)?.at)?;
+        node.owned.then_some(node.owner)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Cidr, PeerId)> {
         self.nodes.iter().filter(|node| node.owned).map(|node| (node.range(), node.owner))
     }
 
-    pub(super) fn iter_peer(&self, peer: PeerId) -> impl Iterator<Item = Cidr> {
-        let first = self.peers.get(&peer).map(|ends| ends.first);
-        std::iter::successors(first, |&at| Some(self.links[at as usize].after).filter(|&next| next != NONE))
-            .map(|at| self.nodes[at as usize].range())
-    }
-
     // Commands.
 
-    /// Returns the other peer that had exactly this prefix.
-    pub(super) fn insert(&mut self, bits: B, prefix: u8, peer: PeerId) -> Option<PeerId> {
+    /// Returns who had exactly this prefix before.
+    pub(super) fn insert(&mut self, bits: B, prefix: u8, owner: PeerId) -> Option<PeerId> {
         let at = self.find_or_make(bits, prefix);
-        let Node { owned, owner, .. } = self.nodes[at as usize];
-        if owned && owner == peer {
-            return None;
-        }
-        if owned {
-            self.disown(at);
-        }
-        self.own(at, peer);
-        owned.then_some(owner)
+        let node = self.nodes.get_mut(at as usize)?;
+        let before = node.owned.then_some(node.owner);
+        (node.owned, node.owner) = (true, owner);
+        self.len += usize::from(before.is_none());
+        before
     }
 
-    pub(super) fn remove(&mut self, bits: B, prefix: u8, peer: PeerId) -> bool {
-        let Some(at) = self.find(bits, prefix) else { return false };
-        let node = &self.nodes[at as usize];
-        if !node.owned || node.owner != peer {
-            return false;
-        }
-        self.disown(at);
-        self.prune(at);
-        true
-    }
-
-    pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        while let Some(&Ends { first, .. }) = self.peers.get(&peer) {
-            self.disown(first);
-            self.prune(first);
-        }
-    }
-
-    // Ownership: the list of each peer's prefixes.
-
-    /// Gives a node that has no peer to `peer`, at the end of its list.
-    fn own(&mut self, at: Place, peer: PeerId) {
-        let before = match self.peers.entry(peer) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Ends { first: at, last: at });
-                NONE
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                std::mem::replace(&mut entry.get_mut().last, at)
-            }
-        };
-        if let Some(links) = self.links.get_mut(before as usize) {
-            links.after = at;
-        }
-        let links = &mut self.links[at as usize];
-        (links.before, links.after) = (before, NONE);
-        let node = &mut self.nodes[at as usize];
-        (node.owned, node.owner) = (true, peer);
-        self.len += 1;
-    }
-
-    /// Takes a node from its peer. It may break the invariant until [`Self::prune`] or [`Self::own`].
-    fn disown(&mut self, at: Place) {
-        let node = &mut self.nodes[at as usize];
+    /// Takes the prefix from its owner, whoever that is.
+    pub(super) fn remove(&mut self, bits: B, prefix: u8) {
+        let Some(path) = self.find(bits, prefix) else { return };
+        let Some(node) = self.nodes.get_mut(path.at as usize).filter(|node| node.owned) else { return };
         node.owned = false;
-        let peer = node.owner;
-        let Links { before, after, .. } = self.links[at as usize];
-        if let Some(links) = self.links.get_mut(before as usize) {
-            links.after = after;
-        }
-        if let Some(links) = self.links.get_mut(after as usize) {
-            links.before = before;
-        }
-        if before == NONE && after == NONE {
-            self.peers.remove(&peer);
-        } else if let Some(ends) = self.peers.get_mut(&peer) {
-            ends.first = if before == NONE { after } else { ends.first };
-            ends.last = if after == NONE { before } else { ends.last };
-        }
         self.len -= 1;
+        self.prune(path);
     }
 
     // Shape.
 
-    fn find(&self, bits: B, prefix: u8) -> Option<Place> {
-        let mut at = self.root;
+    fn node(&self, at: Place) -> Option<Node<B>> {
+        self.nodes.get(at as usize).copied()
+    }
+
+    fn find(&self, bits: B, prefix: u8) -> Option<Path> {
+        let (mut above, mut parent, mut at) = (NONE, NONE, self.root);
         loop {
-            let node = self.nodes.get(at as usize)?;
+            let node = self.node(at)?;
             if node.prefix > prefix || bits.common(node.bits) < node.prefix {
                 return None;
             }
             if node.prefix == prefix {
-                return Some(at);
+                return Some(Path { above, parent, at });
             }
-            at = node.children[bits.branch(node.prefix)];
+            (above, parent, at) = (parent, at, node.children[bits.branch(node.prefix)]);
         }
     }
 
     fn find_or_make(&mut self, bits: B, prefix: u8) -> Place {
-        let mut parent = NONE;
-        let mut at = self.root;
-        while let Some(&node) = self.nodes.get(at as usize) {
+        let (mut parent, mut at) = (NONE, self.root);
+        while let Some(node) = self.node(at) {
             let common = bits.common(node.bits).min(prefix);
             if common < node.prefix {
-                return self.make_above(at, bits, prefix, common);
+                return self.make_above(parent, at, bits, prefix, common);
             }
             if node.prefix == prefix {
                 return at;
             }
-            parent = at;
-            at = node.children[bits.branch(node.prefix)];
+            (parent, at) = (at, node.children[bits.branch(node.prefix)]);
         }
         let made = self.allocate(bits, prefix);
-        self.hang(made, parent);
+        self.hang(made, bits, parent);
         made
     }
 
-    /// Makes a node that shares only the first `common` bits with the one at `at`: as its parent, or beside it under
-    /// a node where the two part.
-    fn make_above(&mut self, at: Place, bits: B, prefix: u8, common: u8) -> Place {
-        let parent = self.links[at as usize].parent;
+    /// Makes a node between `parent` and `at`, which shares only the first `common` bits with it: as the parent of `at`,
+    /// or beside it under a node where the two part.
+    fn make_above(&mut self, parent: Place, at: Place, bits: B, prefix: u8, common: u8) -> Place {
         let made = self.allocate(bits, prefix);
         let top = if common == prefix { made } else { self.allocate(bits, common) };
-        self.hang(top, parent);
+        self.hang(top, bits, parent);
         if top != made {
-            self.hang(made, top);
+            self.hang(made, bits, top);
         }
-        self.hang(at, top);
+        if let Some(node) = self.node(at) {
+            self.hang(at, node.bits, top);
+        }
         made
     }
 
-    /// Frees the node at `at` if it has neither a peer nor two children, and its parent if that then has the same fate.
-    fn prune(&mut self, at: Place) {
-        let Node { bits, children, owned, .. } = self.nodes[at as usize];
-        let parent = self.links[at as usize].parent;
-        let child = match children {
-            _ if owned => return,
-            [NONE, NONE] => NONE,
-            [only, NONE] | [NONE, only] => only,
-            [_, _] => return,
-        };
-        if child == NONE {
-            *self.link(parent, bits) = NONE;
-        } else {
-            self.hang(child, parent);
-        }
-        self.release(at);
-        if child == NONE && parent != NONE {
-            self.prune(parent);
+    /// Frees the node at the path's end if it has neither a peer nor two children, and then its parent if that has but
+    /// one child left and no peer.
+    fn prune(&mut self, path: Path) {
+        let Some(node) = self.node(path.at).filter(|node| !node.owned) else { return };
+        match node.children {
+            [NONE, NONE] => {
+                self.hang(NONE, node.bits, path.parent);
+                self.release(path.at);
+                if path.parent != NONE {
+                    self.prune(Path { above: NONE, parent: path.above, at: path.parent });
+                }
+            }
+            [only, NONE] | [NONE, only] => {
+                self.hang(only, node.bits, path.parent);
+                self.release(path.at);
+            }
+            [_, _] => {}
         }
     }
 
-    /// Makes the node at `at` a child of the one at `parent`, or the root.
-    fn hang(&mut self, at: Place, parent: Place) {
-        *self.link(parent, self.nodes[at as usize].bits) = at;
-        self.links[at as usize].parent = parent;
-    }
-
-    /// The place where `parent` keeps its child towards `bits`; of [`NONE`] where the trie keeps its root.
-    fn link(&mut self, parent: Place, bits: B) -> &mut Place {
+    /// Makes `at` the child of `parent` towards `bits`, or the root.
+    fn hang(&mut self, at: Place, bits: B, parent: Place) {
         match self.nodes.get_mut(parent as usize) {
-            Some(node) => &mut node.children[bits.branch(node.prefix)],
-            None => &mut self.root,
+            Some(node) => node.children[bits.branch(node.prefix)] = at,
+            None => self.root = at,
         }
     }
 
@@ -299,28 +268,26 @@ impl<B: Bits> Trie<B> {
 
     fn allocate(&mut self, bits: B, prefix: u8) -> Place {
         let node = Node { bits, children: [NONE; 2], owner: PeerId(0), prefix, owned: false };
-        let links = Links { parent: NONE, before: NONE, after: NONE };
         let at = self.free;
         match self.nodes.get_mut(at as usize) {
             Some(free) => {
                 self.free = free.children[0];
                 *free = node;
-                self.links[at as usize] = links;
                 at
             }
             None => {
                 self.nodes.push(node);
-                self.links.push(links);
                 (self.nodes.len() - 1) as Place
             }
         }
     }
 
     fn release(&mut self, at: Place) {
-        let node = &mut self.nodes[at as usize];
-        node.owned = false;
-        node.children = [self.free, NONE];
-        self.free = at;
+        if let Some(node) = self.nodes.get_mut(at as usize) {
+            node.owned = false;
+            node.children = [self.free, NONE];
+            self.free = at;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::PeerId;
 use crate::keyring::Known;
 use crate::limits::{CROSSED_DELAY_MAX, REKEY_ATTEMPT_TIME, REKEY_JITTER_MAX, REKEY_TIMEOUT};
 use crate::noise::{self, Refused};
-use crate::peers::{Attempt, Flight};
+use crate::peers::{Attempt, Flight, Peer};
 use crate::session::{Keys, Session};
 
 impl Device {
@@ -25,8 +25,10 @@ impl Device {
     /// handshake begins at once unless one has just begun or ended; a wish during a handshake lengthens the
     /// time in which it is tried again. A peer that cannot be reached at all is given up at once.
     pub fn on_want_session(&mut self, id: PeerId, now: Duration) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if let Some(attempt) = &mut peer.attempt {
+        if self.peers.get(id).is_none() {
+            return;
+        }
+        if let Some(attempt) = self.peers.life_mut(id).and_then(|life| life.attempt.as_mut()) {
             attempt.wanted_at = now;
         } else if self.may_initiate(id) {
             self.begin(id, now);
@@ -44,17 +46,17 @@ impl Device {
 
     /// Begins a handshake, at once or when it may.
     fn begin(&mut self, id: PeerId, now: Duration) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(life) = self.peers.get_mut(id).map(Peer::wake) else { return };
         // The note crossed the session that it asks for.
-        if peer.keyring.current().is_some_and(|current| now < current.born + REKEY_TIMEOUT) {
+        if life.keyring.current().is_some_and(|current| now < current.born + REKEY_TIMEOUT) {
             return;
         }
         // Whoever has just begun a handshake with us will use it in a moment; a second one would only cross
         // it.
-        let theirs = peer.keyring.next().map(|next| next.born);
-        let at = theirs.max(peer.initiated_at).map_or(now, |last| now.max(last + REKEY_TIMEOUT));
-        peer.attempt = Some(Attempt { wanted_at: now, flight: None });
-        peer.timers.retry_at = Some(at);
+        let theirs = life.keyring.next().map(|next| next.born);
+        let at = theirs.max(life.initiated_at).map_or(now, |last| now.max(last + REKEY_TIMEOUT));
+        life.attempt = Some(Attempt { wanted_at: now, flight: None });
+        life.timers.retry_at = Some(at);
         if at <= now {
             self.initiate(id, now);
         }
@@ -64,8 +66,9 @@ impl Device {
     /// The response did not come, or the time for the first initiation has.
     pub(super) fn retry(&mut self, id: PeerId, now: Duration) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.timers.retry_at = None;
-        let Some(attempt) = &peer.attempt else { return };
+        let Some(life) = peer.life_mut() else { return };
+        life.timers.retry_at = None;
+        let Some(attempt) = &life.attempt else { return };
         let wanted_at = attempt.wanted_at;
         if attempt.flight.is_some() {
             peer.forget_source();
@@ -83,13 +86,13 @@ impl Device {
         match self.make_initiation(id, now) {
             Some((flight, message, to)) => {
                 let jitter = self.jitter();
-                let Some(peer) = self.peers.get_mut(id) else { return };
-                if let Some(attempt) = &mut peer.attempt {
+                let Some(life) = self.peers.life_mut(id) else { return };
+                if let Some(attempt) = &mut life.attempt {
                     attempt.flight = Some(flight);
                 }
-                peer.initiated_at = Some(now);
-                peer.timers.retry_at = Some(now + REKEY_TIMEOUT + jitter);
-                peer.timers.on_sent(now);
+                life.initiated_at = Some(now);
+                life.timers.retry_at = Some(now + REKEY_TIMEOUT + jitter);
+                life.timers.on_sent(now);
                 let bytes = ArrayVec::from(message);
                 self.outputs.push_back(Output::Send { peer: Some(id), to, bytes, what: Sent::Initiation });
             }
@@ -115,7 +118,7 @@ impl Device {
             .and_then(|shared| noise::initiate(me, &key, shared, ephemeral, stamp, local_index));
         match made {
             Ok((noise, mut message)) => {
-                peer.jar.sign(&mut message, &key, now);
+                peer.wake().jar.sign(&mut message, &key, now);
                 Some((Flight { local_index, noise }, message, to))
             }
             Err(Refused::Forged | Refused::ZeroShared) => {
@@ -128,8 +131,8 @@ impl Device {
     /// Ends the attempt without a session.
     fn give_up(&mut self, id: PeerId, now: Duration) {
         self.drop_attempt(id);
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.timers.settle_silence(now);
+        if let Some(life) = self.peers.life_mut(id) {
+            life.timers.settle_silence(now);
         }
         self.outputs.push_back(Output::GiveUp { peer: id });
     }
@@ -139,8 +142,8 @@ impl Device {
         self.drop_flight(id);
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.forget_identity();
-        if peer.attempt.is_some() {
-            peer.timers.retry_at = Some(Duration::ZERO);
+        if let Some(life) = peer.life_mut().filter(|life| life.attempt.is_some()) {
+            life.timers.retry_at = Some(Duration::ZERO);
         }
         self.reschedule(id);
     }
@@ -148,14 +151,14 @@ impl Device {
     /// Ends the attempt, if there is one; nothing that was sent for it will be answered to.
     pub(super) fn drop_attempt(&mut self, id: PeerId) {
         self.drop_flight(id);
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.attempt = None;
-            peer.timers.retry_at = None;
+        if let Some(life) = self.peers.life_mut(id) {
+            life.attempt = None;
+            life.timers.retry_at = None;
         }
     }
 
     fn drop_flight(&mut self, id: PeerId) {
-        let attempt = self.peers.get_mut(id).and_then(|peer| peer.attempt.as_mut());
+        let attempt = self.peers.life_mut(id).and_then(|life| life.attempt.as_mut());
         if let Some(flight) = attempt.and_then(|attempt| attempt.flight.take()) {
             self.indices.remove(flight.local_index);
         }
@@ -177,16 +180,16 @@ impl Device {
         // An unused session of the peer's making: its handshake crossed ours, and it has one that crossed its own. With one
         // state per peer, as others do it, both handshakes would fail and be tried again; so each keeps its own, and the
         // first to replace it ends the symmetry.
-        if self.peers.get(id).is_some_and(|peer| peer.keyring.next().is_some()) {
+        if self.peers.get(id).and_then(Peer::life).is_some_and(|life| life.keyring.next().is_some()) {
             session.delay_rekey(Duration::from_nanos(self.random.below(nanos(CROSSED_DELAY_MAX))));
         }
         self.establish(id, Box::new(session), Place::Current, from);
-        let Some(peer) = self.peers.get_mut(id) else { return Ok(()) };
+        let Some(life) = self.peers.life_mut(id) else { return Ok(()) };
         // The flight's index lives on as the session's.
-        peer.attempt = None;
-        peer.timers.retry_at = None;
-        peer.last_handshake = Some(now);
-        let gone = peer.keyring.install_current(born, now);
+        life.attempt = None;
+        life.timers.retry_at = None;
+        life.last_handshake = Some(now);
+        let gone = life.keyring.install_current(born, now);
         self.forget_gone(id, gone);
         self.outputs.push_back(Output::Keepalive { peer: id });
         self.reschedule(id);
@@ -196,7 +199,7 @@ impl Device {
     /// The keys, if the message answers what this peer has in flight.
     fn finish(&self, id: PeerId, message: Response<'_>) -> Option<Keys> {
         let peer = self.peers.get(id)?;
-        let flight = peer.attempt.as_ref()?.flight.as_ref()?;
+        let flight = peer.life()?.attempt.as_ref()?.flight.as_ref()?;
         let ours = flight.local_index == message.receiver();
         let psk = &peer.config.preshared_key;
         ours.then(|| flight.noise.finish(self.identity.as_ref()?, psk, message).ok())?
@@ -209,7 +212,7 @@ impl Device {
         let id = self.indices.holder(reply.receiver()).ok_or(Drop::UnknownIndex)?;
         let peer = self.peers.get_mut(id).ok_or(Drop::UnknownIndex)?;
         let key = peer.public_key();
-        if peer.jar.accept(reply, &key, now) { Ok(()) } else { Err(Drop::BadHandshake) }
+        if peer.wake().jar.accept(reply, &key, now) { Ok(()) } else { Err(Drop::BadHandshake) }
     }
 
     /// Lets a handshake message in, or says why it must stay out.
@@ -237,9 +240,10 @@ impl Device {
         let jitter = self.jitter();
         if let Some(peer) = self.peers.get_mut(id) {
             peer.config.endpoint = Some(from);
-            peer.timers.on_received(now);
-            peer.timers.session_born = Some(now);
-            peer.timers.jitter = jitter;
+            let timers = &mut peer.wake().timers;
+            timers.on_received(now);
+            timers.session_born = Some(now);
+            timers.jitter = jitter;
         }
         self.outputs.push_back(Output::Install { peer: id, session, place, endpoint: Some(from) });
     }

@@ -40,6 +40,8 @@ pub struct PeerView {
     pub has_session: bool,
     /// Whether a handshake of ours is wanted and has not ended.
     pub is_attempting: bool,
+    /// Whether anything has happened to it since the device began: a handshake in either direction, or a timer.
+    pub is_awake: bool,
 }
 
 /// What the caller is to do. To be taken in order, until there is none.

@@ -21,8 +21,8 @@ use crate::session::Session;
 impl Device {
     /// The owner can receive on the session. If we answered for it, the response leaves now.
     pub fn on_installed(&mut self, id: PeerId, local_index: u32) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if let Some(reply) = peer.reply.take_if(|reply| reply.local_index == local_index) {
+        let Some(life) = self.peers.life_mut(id) else { return };
+        if let Some(reply) = life.reply.take_if(|reply| reply.local_index == local_index) {
             let bytes = reply.message.into_iter().collect();
             self.outputs.push_back(Output::Send {
                 peer: Some(id),
@@ -36,9 +36,9 @@ impl Device {
     /// The first packet on a session that we answered for has come: both sides can use it, and an attempt of
     /// our own is not needed any more.
     pub fn on_confirmed(&mut self, id: PeerId, local_index: u32, now: Duration) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let Some(gone) = peer.keyring.confirm(local_index, now) else { return };
-        peer.last_handshake = Some(now);
+        let Some(life) = self.peers.life_mut(id) else { return };
+        let Some(gone) = life.keyring.confirm(local_index, now) else { return };
+        life.last_handshake = Some(now);
         self.forget_gone(id, gone);
         self.drop_attempt(id);
         self.reschedule(id);
@@ -77,11 +77,12 @@ impl Device {
         if initiated.timestamp <= peer.greatest {
             return Err(Drop::OldHandshake);
         }
-        if peer.answered_at.is_some_and(|last| now < last + INITIATION_INTERVAL_MIN) {
+        let life = peer.wake();
+        if life.answered_at.is_some_and(|last| now < last + INITIATION_INTERVAL_MIN) {
             return Err(Drop::RateLimited);
         }
+        life.answered_at = Some(now);
         peer.greatest = initiated.timestamp;
-        peer.answered_at = Some(now);
         Ok(())
     }
 
@@ -104,10 +105,11 @@ impl Device {
             return Err(Drop::BadHandshake);
         };
         let key = peer.public_key();
-        peer.jar.sign(&mut message, &key, now);
-        peer.reply = Some(Reply { local_index, to: from, message });
-        peer.timers.on_sent(now);
-        let gone = peer.keyring.install_next(Known { local_index, born: now }, now);
+        let life = peer.wake();
+        life.jar.sign(&mut message, &key, now);
+        life.reply = Some(Reply { local_index, to: from, message });
+        life.timers.on_sent(now);
+        let gone = life.keyring.install_next(Known { local_index, born: now }, now);
         let session = Session::new(&keys, local_index, remote_index, false, now);
         self.establish(id, Box::new(session), Place::Next, from);
         self.forget_gone(id, gone);

@@ -29,16 +29,16 @@ impl Device {
 
     /// The owner has stamped a peer that was not watched.
     pub fn on_active(&mut self, id: PeerId, now: Duration) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.timers.look(&peer.stamps, now);
+        if let Some(life) = self.peers.life_mut(id) {
+            life.timers.look(&life.stamps, now);
             self.reschedule(id);
         }
     }
 
     fn attend(&mut self, id: PeerId, now: Duration) {
         for due in Due::ALL {
-            let Some(peer) = self.peers.get(id) else { return };
-            if peer.timers.deadline(due, &peer.stamps).is_some_and(|at| at <= now) {
+            let Some(life) = self.peers.life(id) else { return };
+            if life.timers.deadline(due, &life.stamps).is_some_and(|at| at <= now) {
                 self.react(id, due, now);
             }
         }
@@ -53,8 +53,8 @@ impl Device {
             Due::Acknowledge => self.acknowledge(id, now),
             Due::Persistent => self.keep_alive(id, now),
             Due::Look => {
-                if let Some(peer) = self.peers.get_mut(id) {
-                    peer.timers.look(&peer.stamps, now);
+                if let Some(life) = self.peers.life_mut(id) {
+                    life.timers.look(&life.stamps, now);
                 }
             }
         }
@@ -65,27 +65,28 @@ impl Device {
         let jitter = self.jitter();
         if let Some(peer) = self.peers.get_mut(id) {
             peer.forget_source();
-            peer.timers.settle_silence(now);
-            peer.timers.jitter = jitter;
+            let timers = &mut peer.wake().timers;
+            timers.settle_silence(now);
+            timers.jitter = jitter;
         }
         self.on_want_session(id, now);
     }
 
     fn acknowledge(&mut self, id: PeerId, now: Duration) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.timers.on_sent(now);
+        if let Some(life) = self.peers.life_mut(id) {
+            life.timers.on_sent(now);
             self.outputs.push_back(Output::Keepalive { peer: id });
         }
     }
 
     /// Keeps a path open: by an empty packet where there is a session, by a handshake where there is none.
     fn keep_alive(&mut self, id: PeerId, now: Duration) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if peer.keyring.can_send(now) {
-            peer.timers.on_sent(now);
+        let Some(life) = self.peers.life_mut(id) else { return };
+        if life.keyring.can_send(now) {
+            life.timers.on_sent(now);
             self.outputs.push_back(Output::Keepalive { peer: id });
         } else {
-            peer.timers.skip_persistent(now);
+            life.timers.skip_persistent(now);
             if self.may_initiate(id) {
                 self.on_want_session(id, now);
             }

@@ -5,8 +5,9 @@ use ringmesh_wire::message::{Initiation, Response};
 use snow::params::NoiseParams;
 use zeroize::Zeroizing;
 
+use super::curve::Scalar;
 use super::symmetric::{CONSTRUCTION, IDENTIFIER, Symmetric};
-use super::{Identity, Initiated, Refused, initiate, public_of, read_static, shared};
+use super::{Identity, Initiated, Refused, Shared, initiate, read_static};
 use crate::session::Keys;
 use crate::tai64n::Tai64N;
 
@@ -16,6 +17,14 @@ fn bytes<const N: usize>(text: &str) -> [u8; N] {
     let mut out = [0; N];
     hex::decode_to_slice(text, &mut out).expect("a vector is hexadecimal");
     out
+}
+
+fn public_of(private: &[u8; 32]) -> PublicKey {
+    Scalar::new(private).public()
+}
+
+fn shared(private: &[u8; 32], public: &[u8; 32]) -> Result<Shared, Refused> {
+    Scalar::new(private).shared(public)
 }
 
 fn identity(byte: u8) -> Identity {

@@ -45,3 +45,42 @@ fn a_parcel_refuses_what_does_not_fit_and_keeps_what_it_had() {
     assert!(!parcel.fill(Load::Packet { vnet: VnetHdr::NONE }, &[0; PARCEL_LEN + 1]));
     assert!(parcel.bytes().is_empty(), "what does not fit leaves nothing behind");
 }
+
+#[test]
+fn what_was_given_back_last_is_taken_first() {
+    let pool = Pool::new(3);
+    let (first, second) = (filled(&pool, b"first"), filled(&pool, b"second"));
+    pool.give(first);
+    pool.give(second);
+    assert_eq!(pool.take().map(|parcel| parcel.bytes().to_vec()).as_deref(), Some(&b"second"[..]));
+    assert_eq!(pool.take().map(|parcel| parcel.bytes().to_vec()).as_deref(), Some(&b"first"[..]));
+    assert!(Pool::new(0).take().is_none());
+}
+
+/// Several threads take and give; no parcel is ever in two hands, and none is lost.
+#[test]
+fn threads_share_one_pool() {
+    let pool = Pool::new(8);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u8 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for round in 0..5_000_u32 {
+                    let held: Vec<_> = (0..round % 4).filter_map(|_| pool.take()).collect();
+                    let mark = |n: usize| [thread, n as u8, round as u8];
+                    let held = (0..).zip(held).map(|(n, mut parcel)| {
+                        assert!(parcel.fill(Load::Packet { vnet: VnetHdr::NONE }, &mark(n)));
+                        parcel
+                    });
+                    let held: Vec<_> = held.collect();
+                    for (n, parcel) in (0..).zip(held) {
+                        assert_eq!(parcel.bytes(), mark(n), "somebody else wrote into it");
+                        pool.give(parcel);
+                    }
+                }
+            });
+        }
+    });
+    let all: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+    assert_eq!(all.len(), 8);
+}

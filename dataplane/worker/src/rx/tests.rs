@@ -439,6 +439,8 @@ fn what_is_received_late_in_a_session_asks_for_the_next_one() {
 #[test]
 fn bytes_are_counted_at_the_peer_as_they_were_on_the_wire() {
     let mut solo = Solo::joined(Limits::default());
+    // The slow thread has published the peer, or control would not look into its row.
+    solo.node.workers[0].rows.publish_peer(PEER.0, &ringmesh_abi::PeerState::default());
     let mut total = 0;
     for text in [inner(64), inner(100), Vec::new()] {
         let datagram = solo.far.seal(&text);

@@ -15,7 +15,7 @@ use ringmesh_wire::{
 };
 
 use super::Slow;
-use crate::{mail::Order, peers::Peer, snapshot::owner};
+use crate::{mail::Order, snapshot::owner};
 
 impl Slow {
     /// Takes what control has put into the ring, tells the workers once for all of it, then answers.
@@ -94,19 +94,19 @@ impl Slow {
             Command::AddAllowedIp { slot, public_key, addr, prefix } => {
                 self.claim_peer(slot, &public_key)?;
                 let range = Cidr::new(addr, prefix).map_err(|_| Reason::Malformed)?;
-                self.snapshot.routes.insert(range, PeerId(slot));
+                self.routes.insert(range, PeerId(slot));
                 self.unpublished = true;
                 Ok(())
             }
             Command::RemoveAllowedIp { slot, public_key, addr, prefix } => {
                 self.claim_peer(slot, &public_key)?;
                 let range = Cidr::new(addr, prefix).map_err(|_| Reason::Malformed)?;
-                self.unpublished |= self.snapshot.routes.remove(range, PeerId(slot));
+                self.unpublished |= self.routes.remove(range, PeerId(slot));
                 Ok(())
             }
             Command::ClearAllowedIps { slot, public_key } => {
                 self.claim_peer(slot, &public_key)?;
-                self.snapshot.routes.remove_peer(PeerId(slot));
+                self.routes.remove_peer(PeerId(slot));
                 self.unpublished = true;
                 Ok(())
             }
@@ -131,25 +131,26 @@ impl Slow {
             return Err(Reason::OtherPeer);
         }
         self.device.set_peer(wanted);
-        match known {
-            None => {
-                let stamps = self.device.stamps(id).ok_or(Reason::TooMany)?;
-                self.order(worker, Order::Peer { id, peer: Box::new(Peer::new(stamps, endpoint)) });
-            }
-            Some(known) if endpoint.is_some() && endpoint != known.endpoint => {
+        let peer = self.device.peer(id).ok_or(Reason::TooMany)?;
+        let moved = known.is_some_and(|known| endpoint.is_some() && endpoint != known.endpoint);
+        if self.introduced.get(id.0 as usize) == Some(&true) {
+            if moved {
                 self.order(worker, Order::Endpoint { id, endpoint });
             }
-            Some(_) => {}
+        } else if peer.is_awake {
+            self.introduce(id);
         }
         Ok(())
     }
 
     fn remove_peer(&mut self, id: PeerId) {
         self.device.remove_peer(id);
-        self.snapshot.routes.remove_peer(id);
+        self.routes.remove_peer(id);
         self.unpublished = true;
-        self.order(owner(id, self.snapshot.workers), Order::ForgetPeer { id });
-        self.plane.rows().publish_peer(id.0, &abi::PeerState::default());
+        if self.introduced.get_mut(id.0 as usize).is_some_and(std::mem::take) {
+            self.order(owner(id, self.snapshot.workers), Order::ForgetPeer { id });
+            self.plane.rows().publish_peer(id.0, &abi::PeerState::default());
+        }
         self.plane.event(PlaneEvent::Removed { slot: id.0 });
     }
 
@@ -186,7 +187,7 @@ impl Slow {
             greatest_timestamp: self.device.greatest_timestamp(id),
             had_session: view.has_session,
         }];
-        let ranges = self.snapshot.routes.iter_peer(id);
+        let ranges = self.routes.iter_peer(id);
         commands.extend(ranges.map(|range| Command::AddAllowedIp {
             slot: id.0,
             public_key,

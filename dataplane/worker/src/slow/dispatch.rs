@@ -15,7 +15,7 @@ use ringmesh_tunnel::{
 use ringmesh_wire::Endpoint;
 
 use super::{Slow, commands::to_shared};
-use crate::{mail::Order, snapshot::owner};
+use crate::{mail::Order, peers::Peer, snapshot::owner};
 
 impl Slow {
     pub(crate) fn dispatch(&mut self, now: Duration) {
@@ -32,6 +32,7 @@ impl Slow {
             }
             Output::Install { peer: id, session, place, endpoint } => {
                 let worker = self.owner(id);
+                self.introduce(id);
                 if endpoint.is_some() {
                     self.order(worker, Order::Endpoint { id, endpoint });
                 }
@@ -51,6 +52,27 @@ impl Slow {
                 self.plane.event(PlaneEvent::GaveUp { slot: id.0 });
             }
         }
+    }
+
+    /// Tells the peer's owner of it, the first time that something happens to it: a packet for it, a handshake, a
+    /// timer. Until then a worker has nothing of it. An owner that asks for a peer which is gone is told that.
+    pub(crate) fn introduce(&mut self, id: PeerId) {
+        let slot = id.0 as usize;
+        if self.introduced.get(slot) == Some(&true) {
+            return;
+        }
+        let worker = self.owner(id);
+        let endpoint = self.device.peer(id).and_then(|peer| peer.endpoint);
+        let Some(stamps) = self.device.stamps(id) else {
+            return self.order(worker, Order::ForgetPeer { id });
+        };
+        if self.introduced.len() <= slot {
+            self.introduced.resize(slot + 1, false);
+        }
+        if let Some(introduced) = self.introduced.get_mut(slot) {
+            *introduced = true;
+        }
+        self.order(worker, Order::Peer { id, peer: Box::new(Peer::new(stamps, endpoint)) });
     }
 
     const fn owner(&self, id: PeerId) -> u8 {
@@ -73,9 +95,10 @@ impl Slow {
         }
     }
 
-    /// Writes what the slow thread knows of a peer into its row.
+    /// Writes what the slow thread knows of a peer into its row. Of one that nothing has happened to it knows what control
+    /// said: its row stays empty, and the memory under it untouched.
     pub(crate) fn publish_peer(&mut self, id: PeerId, now: Duration) {
-        let Some(view) = self.device.peer(id) else { return };
+        let Some(view) = self.device.peer(id).filter(|view| view.is_awake) else { return };
         let (secs, nanos) = clock::wall();
         let age = view.last_handshake.map(|at| now.saturating_sub(at));
         let at = age.map_or(Duration::ZERO, |age| Duration::new(secs, nanos).saturating_sub(age));

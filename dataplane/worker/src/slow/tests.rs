@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ringmesh_abi::{
     self as abi, Command, Completion, ControlSide, Secret, Status, ToPlane, command::ENDPOINTS_PER_PEER,
 };
-use ringmesh_tunnel::{PeerId, device::Place, session::Session};
+use ringmesh_tunnel::{PeerId, allowed_ips::AllowedIps, device::Place, session::Session};
 use ringmesh_wire::{Endpoint, keys::PrivateKey};
 
 use super::*;
@@ -54,7 +54,10 @@ impl Side {
             device: Device::new([number as u8; 32], Tai64N::default()),
             backlog: (0..workers).map(|_| VecDeque::new()).collect(),
             office,
+            routes: AllowedIps::new(),
             snapshot: Snapshot::new(workers),
+            published: Vec::new(),
+            introduced: Vec::new(),
             unpublished: false,
             plane,
             bells: Bells { plane: bell(), control: bell() },

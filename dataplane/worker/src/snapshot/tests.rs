@@ -1,3 +1,5 @@
+use ringmesh_tunnel::allowed_ips::AllowedIps;
+
 use super::*;
 
 #[test]
@@ -14,11 +16,12 @@ fn every_peer_has_one_owner_among_the_workers_and_all_of_them_work() {
 
 #[test]
 fn a_copy_is_not_changed_by_what_comes_later() {
-    let mut snapshot = Snapshot::new(2);
+    let (mut snapshot, mut routes) = (Snapshot::new(2), AllowedIps::new());
     let range: ringmesh_wire::ip::Cidr = "10.0.0.0/8".parse().expect("a range");
-    let published = snapshot.clone();
-    snapshot.routes.insert(range, PeerId(1));
+    let published = snapshot.with(routes.routes());
+    routes.insert(range, PeerId(1));
     snapshot.mtu = 9_000;
+    let snapshot = snapshot.with(routes.routes());
     assert_eq!((published.routes.lookup(range.addr), published.mtu), (None, 1_420));
     assert_eq!((snapshot.routes.lookup(range.addr), snapshot.mtu), (Some(PeerId(1)), 9_000));
     assert!(!published.dscp_copy, "what kind of traffic flows is nobody's business");

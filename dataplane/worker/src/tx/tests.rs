@@ -214,12 +214,15 @@ fn each_end_is_counted_once_and_nothing_else_moves() {
             &[("no_route", 1)],
         ),
         (
-            "a peer that was just removed, still in the routes",
+            "a peer that was just removed, still in the routes, and a full lobby",
             |solo| {
                 solo.node.order(0, Order::ForgetPeer { id: PEER });
+                while let Some(parcel) = solo.node.office.pool.take() {
+                    drop(parcel);
+                }
                 (VnetHdr::NONE, inner(64, 1))
             },
-            &[("no_route", 1)],
+            &[("queue_full", 1)],
         ),
         ("an unknown endpoint", |solo| at(solo, None), &[("no_endpoint", 1)]),
         (

@@ -40,7 +40,12 @@ impl Bench {
             Some(Endpoint::Udp(UdpPath { remote, local: None, socket: 0 }))
         };
         let world = World { endpoint_of: &live, index_of: &|name| (name == "eth0").then_some(2) };
-        Ok(plan(&mut self.state, &set, &world)?.iter().map(short).collect())
+        let before: Vec<_> = self.state.commands().collect();
+        let planned = plan(&mut self.state, &set, &world);
+        assert_eq!(self.state.commands().collect::<Vec<_>>(), before, "planning leaves no trace: {text}");
+        let planned = planned?;
+        planned.iter().for_each(|command| self.state.apply(command));
+        Ok(planned.iter().map(short).collect())
     }
 }
 

@@ -1,8 +1,9 @@
+use ringmesh_wire::ip::Cidr;
 use ringmesh_wire::keys::PublicKey;
 
 use super::{Device, Peer, print};
 
-fn widest() -> Peer<'static> {
+fn widest(allowed_ips: &[Cidr]) -> Peer<'_> {
     Peer {
         public_key: PublicKey([0xff; 32]),
         preshared_key: &[0xff; 32],
@@ -11,7 +12,7 @@ fn widest() -> Peer<'static> {
         rx_bytes: u64::MAX,
         tx_bytes: u64::MAX,
         keepalive_secs: u16::MAX,
-        allowed_ips: vec!["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128".parse().expect("a range"); 3],
+        allowed_ips,
     }
 }
 
@@ -24,6 +25,7 @@ fn a_bare_device_has_only_its_port() {
 #[test]
 fn every_value_has_its_line() {
     let zeros = "0".repeat(64);
+    let ranges = ["10.0.0.0/8", "fd00::/64"].map(|range| range.parse().expect("a range"));
     let device = Device {
         private_key: Some(&[0x48; 32]),
         listen_port: 51820,
@@ -36,7 +38,7 @@ fn every_value_has_its_line() {
             rx_bytes: 5,
             tx_bytes: 6,
             keepalive_secs: 25,
-            allowed_ips: vec!["10.0.0.0/8".parse().expect("a range"), "fd00::/64".parse().expect("a range")],
+            allowed_ips: &ranges,
         }],
     };
     let expected = format!(
@@ -52,7 +54,8 @@ fn every_value_has_its_line() {
 
 #[test]
 fn the_text_never_grows_beyond_its_first_memory() {
-    let peers = (0..50).map(|_| widest()).collect();
+    let ranges = ["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128".parse().expect("a range"); 3];
+    let peers = (0..50).map(|_| widest(&ranges)).collect();
     let device = Device { private_key: Some(&[0x48; 32]), listen_port: u16::MAX, fwmark: u32::MAX, peers };
     assert!(print(&device).len() <= super::room(&device) - super::TRAILER_LEN_MAX);
 }

@@ -13,16 +13,15 @@ impl<B: Bits> Trie<B> {
         let mut stack = vec![(self.root, NONE)];
         let mut reached = 0;
         while let Some((at, parent)) = stack.pop() {
-            let Some(node) = self.nodes.get(at as usize) else { continue };
+            let Some(node) = self.node(at) else { continue };
             reached += 1;
-            assert_eq!(self.links[at as usize].parent, parent);
             assert!(node.owned || !node.children.contains(&NONE), "a node without purpose");
-            if let Some(above) = self.nodes.get(parent as usize) {
+            if let Some(above) = self.node(parent) {
                 assert!(above.prefix < node.prefix && above.bits.common(node.bits) >= above.prefix);
             }
             stack.extend(node.children.map(|child| (child, at)));
         }
-        let next = |&at: &Place| self.nodes.get(at as usize).map(|node| node.children[0]);
+        let next = |&at: &Place| self.node(at).map(|node| node.children[0]);
         let free = std::iter::successors(Some(self.free), next).filter(|&at| at != NONE).count();
         assert_eq!(reached + free, self.nodes.len(), "a node got lost");
     }

@@ -151,12 +151,12 @@ impl World {
             for (peer, owned) in &node.owned {
                 assert!(owned.sessions.len() <= SESSIONS_MAX);
                 held.extend(owned.sessions.iter().map(|held| held.0.local_index()));
-                let Some(peer) = node.device.peers.get(*peer) else { continue };
-                let flight = peer.attempt.as_ref().and_then(|attempt| attempt.flight.as_ref());
+                let Some(life) = node.device.peers.life(*peer) else { continue };
+                let flight = life.attempt.as_ref().and_then(|attempt| attempt.flight.as_ref());
                 held.extend(flight.map(|flight| flight.local_index));
-                assert_eq!(peer.attempt.is_some(), peer.timers.retry_at.is_some());
-                let next = peer.timers.next(&peer.stamps).map(|(at, _)| at);
-                assert!(peer.due <= next || peer.due.is_none() == next.is_none(), "sleeps too long");
+                assert_eq!(life.attempt.is_some(), life.timers.retry_at.is_some());
+                let next = life.timers.next(&life.stamps).map(|(at, _)| at);
+                assert!(life.due <= next || life.due.is_none() == next.is_none(), "sleeps too long");
             }
             assert_eq!(held.len(), node.device.indices.len(), "an index without an owner, or the reverse");
         }

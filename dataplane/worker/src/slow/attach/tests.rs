@@ -42,6 +42,8 @@ fn a_new_control_process_is_told_all_and_takes_over() {
     for command in [set_device(1), set_peer(0, KEY, Some(remote(1)))] {
         side.command_ok(&command);
     }
+    // A peer that was never heard of has nothing to publish; this one is asked for.
+    side.slow.introduce(ringmesh_tunnel::PeerId(0));
     (0..2).for_each(|worker| drop(side.orders(worker)));
     let mut newcomer = Newcomer::connect(&side);
     newcomer.link.send(&ToPlane::Dump, &[]).expect("sent");
