@@ -397,6 +397,7 @@ fn new_memory_gets_all_that_was_counted() {
     pair.settle();
     let (control, memory) = ringmesh_abi::ControlSide::create(1).expect("shared memory");
     let plane = ringmesh_abi::PlaneSide::attach(&memory, control.generation()).expect("fresh memory");
+    crate::pair::publish(plane.rows());
     pair.left.order(0, Order::Rows(Arc::clone(plane.rows())));
     pair.left.turn();
     let [old, new] = [&pair.left.control, &control].map(|control| control.peer(PEER.0).expect("a row"));
