@@ -1,0 +1,16 @@
+//! The circle as pure code: who belongs to it, and who may do what to whom.
+//!
+//! **Invariant:** no socket, no file, no thread, no clock; time and randomness are arguments. Unsafe code is forbidden.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+mod codec;
+mod hash;
+pub mod identity;
+pub mod limits;
+pub mod name;
+pub mod record;
+mod signature;
+
+pub use codec::Malformed;
