@@ -149,6 +149,20 @@ impl Assignment {
         self.addresses.get(device).copied()
     }
 
+    /// Notes that a device turned out to be more senior than it was entered as. False if that could move somebody.
+    pub(crate) fn grew_older(&mut self, seniority: Seniority) -> bool {
+        let address = self.address(&seniority.device);
+        let holder = address.and_then(|address| self.holders.get_mut(&address));
+        match holder {
+            // It has its first wish already, and nobody can take that from it now.
+            Some((held, 0)) if *held >= seniority => {
+                *held = seniority;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// Puts a device in line that was not there; gives all devices whose address changed by that.
     pub(crate) fn insert(&mut self, seniority: Seniority) -> Vec<DeviceId> {
         let mut changed = vec![seniority.device];

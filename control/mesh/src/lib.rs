@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod circle;
 mod codec;
 mod hash;
 pub mod identity;
 pub mod limits;
 pub mod name;
 pub mod record;
+pub mod roster;
 mod signature;
 
 pub use codec::Malformed;

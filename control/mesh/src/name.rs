@@ -71,6 +71,12 @@ impl Label {
         Self(label.into())
     }
 
+    /// What a device goes by that has not said how it wants to be called.
+    #[must_use]
+    pub fn nameless(device: &DeviceId) -> Self {
+        Self(format!("device--{}", device.short()).into())
+    }
+
     /// `NAME.CIRCLE.internal`.
     #[must_use]
     pub fn qualified(&self, circle: &Self) -> String {
