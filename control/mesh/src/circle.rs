@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** the roster equals [`roster`] of the records, whatever the order in which they came.
 
+mod compact;
 mod quota;
 pub(crate) mod store;
 mod waiting;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use crate::identity::{CircleId, DeviceId, RecordHash};
 use crate::record::{Body, Link, Place, Record};
 use crate::roster::{Derived, Roster};
+pub use compact::NoCheckpoint;
 use store::{Linked, Store};
 use waiting::{Need, WaitingRoom};
 
@@ -148,6 +150,12 @@ impl Circle {
     #[must_use]
     pub fn knows(&self, hash: &RecordHash) -> bool {
         self.store.by_hash(hash).is_some() || self.waiting.holds(hash)
+    }
+
+    /// Whether records of the author wait for others that were not sent.
+    #[must_use]
+    pub fn waits_for(&self, author: &DeviceId) -> bool {
+        self.waiting.holds_of(author)
     }
 
     /// All records, each after its predecessor.

@@ -8,11 +8,17 @@ pub mod address;
 pub mod circle;
 mod codec;
 mod hash;
+pub mod history;
 pub mod identity;
+pub mod invite;
 pub mod limits;
 pub mod name;
+pub mod permission;
 pub mod record;
 pub mod roster;
+pub mod sealed;
 mod signature;
+pub mod sync;
+pub mod time;
 
 pub use codec::Malformed;

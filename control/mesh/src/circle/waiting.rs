@@ -36,6 +36,10 @@ impl WaitingRoom {
         self.records.contains_key(hash)
     }
 
+    pub(crate) fn holds_of(&self, author: &DeviceId) -> bool {
+        self.authors.contains_key(author)
+    }
+
     pub(crate) fn put(&mut self, record: Record, need: Need) -> Result<(), Refused> {
         let own = self.authors.entry(record.author()).or_default();
         if self.records.len() >= PENDING_MAX || *own >= PENDING_PER_AUTHOR_MAX {
