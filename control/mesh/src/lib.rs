@@ -19,6 +19,8 @@ pub mod roster;
 pub mod sealed;
 mod signature;
 pub mod sync;
+#[cfg(test)]
+mod testing;
 pub mod time;
 
 pub use codec::Malformed;

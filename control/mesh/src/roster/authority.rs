@@ -241,12 +241,12 @@ impl<'a> Hearing<'a> {
     /// Everybody was heard: what remains are the views and the ends that others set to themselves.
     fn close(&mut self) {
         let ranks: Vec<DeviceId> = self.authority.ranks.keys().copied().collect();
+        let none = Chain::default();
         for device in ranks {
-            if let Some(chain) = self.store.chain(&device) {
-                let decided = self.authority.decided.get(&device).cloned().unwrap_or_default();
-                let view = View::of(self.store, chain, &decided.cuts.and(&decided.admin_cuts));
-                self.authority.views.insert(device, view);
-            }
+            let chain = self.store.chain(&device).unwrap_or(&none);
+            let decided = self.authority.decided.get(&device).cloned().unwrap_or_default();
+            let view = View::of(self.store, chain, &decided.cuts.and(&decided.admin_cuts));
+            self.authority.views.insert(device, view);
         }
         for (device, chain) in self.store.chains() {
             if !self.authority.ranks.contains_key(device) && !chain.acts.is_empty() {
