@@ -351,7 +351,7 @@ impl FromStr for Code {
         let text = text.trim();
         let start = text.get(..LINK.len()).filter(|start| start.eq_ignore_ascii_case(LINK));
         let text = start.map_or(text, |start| &text[start.len()..]);
-        let bytes = base32::read(text, CODE_MAX + CHECK_LEN).ok_or(BadCode::NotACode)?;
+        let bytes = base32::read(text, CODE_MAX + CHECK_LEN)?;
         if bytes.len() < CHECK_LEN + 100 { Err(BadCode::Mistyped) } else { Self::decode(&bytes) }
     }
 }

@@ -53,12 +53,21 @@ impl WaitingRoom {
 
     /// Takes out what waited for `need`.
     pub(crate) fn take(&mut self, need: &Need) -> Vec<Record> {
-        let hashes = match need {
+        let mut hashes = match need {
             Need::Vouched(hash) => vec![*hash],
             Need::Record(_) | Need::Author(_) | Need::Invite(_) => {
                 self.needs.remove(need).unwrap_or_default()
             }
         };
+        // Whoever was admitted in the meantime needs no invite any more.
+        if let Need::Author(author) = need
+            && self.holds_of(author)
+        {
+            let invited = |(record, need): &&(Record, Need)| {
+                record.author() == *author && matches!(need, Need::Invite(_))
+            };
+            hashes.extend(self.records.values().filter(invited).map(|(record, _)| record.hash()));
+        }
         hashes.iter().filter_map(|hash| self.remove(hash)).collect()
     }
 

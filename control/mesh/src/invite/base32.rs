@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::BadCode;
+
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const GROUP: usize = 5;
 
@@ -36,23 +38,24 @@ pub(super) fn grouped(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// At most `max` bytes; none for anything that is neither of the alphabet nor looks like it, or does not fill whole bytes.
-pub(super) fn read(text: &str, max: usize) -> Option<Zeroizing<Vec<u8>>> {
+/// At most `max` bytes. What is neither of the alphabet nor looks like it, or is far too long, is no code; what does not fill whole
+/// bytes is an incomplete one.
+pub(super) fn read(text: &str, max: usize) -> Result<Zeroizing<Vec<u8>>, BadCode> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(max));
     let (mut bits, mut held) = (0_u32, 0);
     for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
-        bits = bits << 5 & 0xffff | value(c)?;
+        bits = bits << 5 & 0xffff | value(c).ok_or(BadCode::NotACode)?;
         held += 5;
         if held >= 8 {
             held -= 8;
             if bytes.len() == max {
-                return None;
+                return Err(BadCode::NotACode);
             }
-            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
+            bytes.push((bits >> held).to_le_bytes()[0]);
         }
     }
     let rest = bits & ((1 << held) - 1);
-    (held < 5 && rest == 0).then_some(bytes)
+    if held < 5 && rest == 0 { Ok(bytes) } else { Err(BadCode::Mistyped) }
 }
 
 fn letter(bits: u32) -> char {

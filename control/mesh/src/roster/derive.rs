@@ -249,11 +249,24 @@ impl Derived {
 
     /// Enters the author of the *join* at `at` among those who wait, unless it is admitted.
     pub(super) fn note_waiting(&mut self, store: &Store, at: u32) {
-        let record = &store.entry(at).record;
-        let (device, Body::Join(join)) = (record.author(), record.body()) else { return };
+        let device = store.entry(at).record.author();
         if self.admissions.contains_key(&device) {
             return;
         }
+        // Whoever used several invites at once waits for the one whose record comes first in its forked chain.
+        let own = store.chain(&device).into_iter().flat_map(|chain| &chain.entries);
+        let joins = own.map(|at| &store.entry(*at).record).find_map(|record| match record.body() {
+            Body::Join(join) => Some((record, join)),
+            Body::Found(_)
+            | Body::Admit(_)
+            | Body::Revoke(_)
+            | Body::Invite(_)
+            | Body::Grant(_)
+            | Body::Profile(_)
+            | Body::Witness(_)
+            | Body::Checkpoint(_) => None,
+        });
+        let Some((record, join)) = joins else { return };
         let used = self.uses.get(&join.invite);
         let reason = match self.roster.invites.get(&join.invite) {
             None => Pending::Cancelled,
