@@ -246,7 +246,7 @@ impl Sim {
 
     /// Two devices in one network tell each other everything, in disorder.
     fn meet(&mut self, a: usize, b: usize) {
-        let apart = self.now / 200 % 2 == 0 && a % 2 != b % 2;
+        let apart = (self.now / 200).is_multiple_of(2) && a % 2 != b % 2;
         if a == b || apart {
             return;
         }

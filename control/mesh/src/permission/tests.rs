@@ -25,11 +25,14 @@ fn until(until: u64) -> Effect {
     Effect::Allow { until: Some(until) }
 }
 
+/// Who asks, what was said about it, what is asked for, and whether it may.
+type Case<'a> = (u16, &'a [(What, Effect)], What, bool);
+
 #[test]
 fn what_decides_over_what() {
     let later = until(5_000_000_000);
     let over = until(1);
-    let table: &[(u16, &[(What, Effect)], What, bool)] = &[
+    let table: &[Case<'_>] = &[
         (OWN, &[], What::Reach, true),
         (OWN, &[], WEB, true),
         (OWN, &[], What::Files, true),
