@@ -23,6 +23,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 /// The longest virtio header that a queue may be set to: the one with a buffer count (12 bytes).
 pub(crate) const VNET_MAX: usize = 12;
 
+/// The largest write that may go by a plain system call, in bytes: a packet, not a super-packet.
+const SINGLE_MAX: usize = 2_048;
+
 /// Where a packet's IP header begins in its buffer: on a cache line.
 const PACKET_AT: usize = 64;
 
@@ -51,6 +54,8 @@ pub(crate) struct Tun {
     writes_used: usize,
     pieces_used: usize,
     flying: u16,
+    /// The newest write, until it is known whether another comes with it.
+    held: Option<u16>,
 }
 
 // SAFETY: the pieces point into buffers of the same port, which move to another thread together with this.
@@ -74,6 +79,7 @@ impl Tun {
             writes_used: 0,
             pieces_used: 0,
             flying: 0,
+            held: None,
         }
     }
 
@@ -189,8 +195,30 @@ impl Tun {
             return Err(libc::ENOBUFS);
         }
         self.gather(buffers, pieces)?;
-        self.launch(ring, vnet, pieces.len(), packets);
+        let index = self.note(vnet, pieces.len(), packets);
+        if let Some(before) = self.held.replace(index) {
+            self.push(ring, before);
+        }
         Ok(())
+    }
+
+    /// Lets the newest write go. A small one that is alone goes by a plain system call: a request in the ring costs
+    /// more than the call, and what it saves is shared by many requests only.
+    pub(crate) fn settle(&mut self, ring: &mut Ring, buffers: &mut Buffers, events: &mut Vec<Event>) {
+        let Some(index) = self.held.take() else { return };
+        let Write { first, count, .. } = self.writes[usize::from(index)];
+        let vectors = &self.pieces[usize::from(first)..=usize::from(first + count)];
+        if self.flying == 1 && vectors.iter().map(|vector| vector.iov_len).sum::<usize>() <= SINGLE_MAX {
+            // SAFETY: the vectors point to the header in the table and to pinned pieces of the region.
+            let written = unsafe { libc::writev(self.raw_fd(), vectors.as_ptr(), vectors.len() as i32) };
+            let errno =
+                (written < 0).then(|| std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO));
+            return self.on_written(index, errno, buffers, events);
+        }
+        if ring.reserve(1) {
+            return self.push(ring, index);
+        }
+        self.on_written(index, Some(libc::ENOBUFS), buffers, events);
     }
 
     /// Pins the pieces and notes where they are, behind a place for the header.
@@ -206,7 +234,8 @@ impl Tun {
         Ok(())
     }
 
-    fn launch(&mut self, ring: &mut Ring, vnet: VnetHdr, count: usize, packets: u32) {
+    /// Puts a gathered write into the table.
+    fn note(&mut self, vnet: VnetHdr, count: usize, packets: u32) -> u16 {
         let (index, first) = (self.writes_used, self.pieces_used);
         let write = &mut self.writes[index];
         *write = Write {
@@ -217,19 +246,26 @@ impl Tun {
             gso: vnet.gso,
         };
         self.pieces[first] = libc::iovec { iov_base: write.head.as_mut_ptr().cast(), iov_len: self.vnet_len };
-        let entry = opcode::Writev::new(TUN, &raw const self.pieces[first], count as u32 + 1)
-            .build()
-            .flags(Flags::FIXED_FILE)
-            .user_data(Token::Write(index as u16).encode());
+        self.writes_used += 1;
+        self.pieces_used += count + 1;
+        self.flying += 1;
+        index as u16
+    }
+
+    /// Queues a write of the table.
+    fn push(&self, ring: &mut Ring, index: u16) {
+        let Write { first, count, .. } = self.writes[usize::from(index)];
+        let entry =
+            opcode::Writev::new(TUN, &raw const self.pieces[usize::from(first)], u32::from(count) + 1)
+                .build()
+                .flags(Flags::FIXED_FILE)
+                .user_data(Token::Write(index).encode());
         // SAFETY:
         // - the vectors and the header lie in boxed tables; their places are used again only when no write
         //   is in flight;
         // - the pieces lie in the region, which outlives the ring, and are pinned until the completion.
         unsafe { ring.push(&entry) };
         ring.expect_promptly();
-        self.writes_used += 1;
-        self.pieces_used += count + 1;
-        self.flying += 1;
     }
 
     /// A write by plain system call.
@@ -252,6 +288,11 @@ impl Tun {
         buffers: &mut Buffers,
         events: &mut Vec<Event>,
     ) {
+        self.on_written(index, (cqe.result() < 0).then(|| -cqe.result()), buffers, events);
+    }
+
+    /// A write is through, or failed with an errno.
+    fn on_written(&mut self, index: u16, errno: Option<i32>, buffers: &mut Buffers, events: &mut Vec<Event>) {
         let Some(write) = self.writes.get(usize::from(index)).copied() else {
             return;
         };
@@ -263,8 +304,8 @@ impl Tun {
         if self.flying == 0 {
             (self.writes_used, self.pieces_used) = (0, 0);
         }
-        if cqe.result() < 0 {
-            self.on_write_error(write.gso, write.packets, -cqe.result(), events);
+        if let Some(errno) = errno {
+            self.on_write_error(write.gso, write.packets, errno, events);
         }
     }
 

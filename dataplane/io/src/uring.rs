@@ -86,6 +86,8 @@ pub struct UringPort {
     tun: Tun,
     wake: Wake,
     sockets: Box<[Socket]>,
+    /// One more than the highest number of a socket that was ever there.
+    sockets_used: usize,
     receives: Receives,
     sends: Sends,
     /// Events found outside of a turn.
@@ -119,6 +121,7 @@ impl UringPort {
             tun: Tun::new(tun, vnet_len, offloads.tun_uso, !without.read_multishot, !without.tun_nowait),
             wake: Wake::new(wake),
             sockets: (0..limits.sockets).map(|_| Socket::vacant(limits.slots)).collect(),
+            sockets_used: 0,
             receives: Receives::new(limits.sockets),
             sends: Sends::new(limits.slots),
             early: Vec::with_capacity(limits.events_max()),
@@ -131,6 +134,7 @@ impl UringPort {
         port.early.extend(fallback.map(Event::Fallback));
         for (place, fd) in port.sockets.iter_mut().zip(sockets) {
             place.occupy(fd, receive_source(&limits), offloads.udp_gso)?;
+            port.sockets_used += 1;
         }
         port.register()?;
         Ok(Prepared(port))
@@ -155,7 +159,10 @@ impl UringPort {
     }
 
     fn recv_multishot(&self) -> bool {
-        self.sockets.iter().filter(|socket| !socket.is_vacant()).all(|socket| socket.source().multishot())
+        self.sockets[..self.sockets_used]
+            .iter()
+            .filter(|socket| !socket.is_vacant())
+            .all(|socket| socket.source().multishot())
     }
 
     /// Arms and launches everything that can be.
@@ -164,9 +171,11 @@ impl UringPort {
         self.buffers.refill();
         self.tun.arm(&mut self.ring, &self.buffers);
         self.wake.arm(&mut self.ring);
-        for (number, socket) in (0..).zip(&mut self.sockets) {
-            self.receives.arm(&mut self.ring, &self.buffers, number, socket);
-            self.sends.launch(&mut self.ring, &self.slots, number, socket);
+        let Self { ring, buffers, slots, receives, sends, early, .. } = self;
+        self.tun.settle(ring, buffers, early);
+        for (number, socket) in (0..).zip(&mut self.sockets[..self.sockets_used]) {
+            receives.arm(ring, buffers, number, socket);
+            sends.launch(ring, slots, number, socket, early);
         }
     }
 
@@ -179,7 +188,7 @@ impl UringPort {
     }
 
     fn sources(&mut self) -> impl Iterator<Item = &mut Source> {
-        let sockets = self.sockets.iter_mut().map(Socket::source_mut);
+        let sockets = self.sockets[..self.sockets_used].iter_mut().map(Socket::source_mut);
         [self.tun.source_mut(), self.wake.source_mut()].into_iter().chain(sockets)
     }
 
@@ -247,6 +256,8 @@ impl UringPort {
             return;
         }
         // An error will show again, and be told, in the next turn.
+        let Self { ring, buffers, tun, early, .. } = self;
+        tun.settle(ring, buffers, early);
         let _ = self.enter(false);
         let mut early = std::mem::take(&mut self.early);
         self.reap(&mut early);
@@ -257,17 +268,17 @@ impl UringPort {
 impl Port for UringPort {
     fn turn(&mut self, wait: bool, events: &mut Vec<Event>) -> io::Result<()> {
         let before = events.len();
-        events.append(&mut self.early);
         let mut wait = wait;
         let mut rounds = 0;
         loop {
             self.prepare_enter();
-            let idle = wait && events.len() == before;
-            self.enter(idle)?;
-            self.reap(events);
+            events.append(&mut self.early);
             // What a turn owes: an event, or room for what was refused.
             wait &= events.len() == before && !self.take_relief();
-            let due = self.sockets.iter().any(|socket| socket.outbox().is_ready());
+            self.enter(wait)?;
+            self.reap(events);
+            wait &= events.len() == before && !self.take_relief();
+            let due = self.sockets[..self.sockets_used].iter().any(|socket| socket.outbox().is_ready());
             rounds += 1;
             if !wait && (!due || rounds >= ROUNDS_MAX) {
                 return Ok(());
@@ -324,7 +335,7 @@ impl Port for UringPort {
     }
 
     fn features(&self) -> Features {
-        let mut sockets = self.sockets.iter().filter(|socket| !socket.is_vacant());
+        let mut sockets = self.sockets[..self.sockets_used].iter().filter(|socket| !socket.is_vacant());
         Features {
             tun_csum: self.offloads.tun_csum,
             tun_tso: self.offloads.tun_tso,
@@ -344,6 +355,7 @@ impl Port for UringPort {
         let before = place.generation();
         let armed = place.source().armed();
         place.occupy(fd, receive_source(&self.limits), self.offloads.udp_gso)?;
+        self.sockets_used = self.sockets_used.max(usize::from(index) + 1);
         self.ring.replace_file(socket_place(index), raw)?;
         if armed > 0 {
             self.receives.cancel(&mut self.ring, index, before);

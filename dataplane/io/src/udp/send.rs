@@ -18,6 +18,10 @@ use crate::token::Token;
 use crate::{Destination, Event, Fallback, SlotId};
 use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode, squeue};
+use std::os::fd::RawFd;
+
+/// The largest message that may go by a plain system call, in bytes: a datagram, not a run of them.
+const SINGLE_MAX: usize = 2_048;
 
 /// One message in flight, with all that its request points to.
 struct Message {
@@ -68,11 +72,21 @@ impl Sends {
         Ok(())
     }
 
-    /// Launches the next chain of a socket, if it has one waiting and none in flight.
-    pub(crate) fn launch(&mut self, ring: &mut Ring, slots: &Slots, number: u8, socket: &mut Socket) {
+    /// Launches the next chain of a socket, if it has one waiting and none in flight. A chain of one small message goes
+    /// by a plain system call: a request in the ring costs more than the call, and what it saves is shared by many
+    /// requests only.
+    pub(crate) fn launch(
+        &mut self,
+        ring: &mut Ring,
+        slots: &mut Slots,
+        number: u8,
+        socket: &mut Socket,
+        events: &mut Vec<Event>,
+    ) {
         if !socket.outbox.is_ready() || !ring.reserve(1) {
             return;
         }
+        let mut single = None;
         let max = self.free.len().min(ring.space());
         let Self { messages, free, jobs } = self;
         let mut last: Option<squeue::Entry> = None;
@@ -81,6 +95,7 @@ impl Sends {
             let Some(index) = free.pop() else { return };
             let message = &mut messages[usize::from(index)];
             message.fill(job, part, number, socket.family, slots);
+            single = last.is_none().then_some(index);
             let entry = opcode::SendMsg::new(ring::socket_place(number), &raw const message.header)
                 .flags(libc::MSG_NOSIGNAL as u32)
                 .build()
@@ -92,6 +107,11 @@ impl Sends {
                 ring.expect_promptly();
             }
         });
+        if let Some(index) = single
+            && let Some(outcome) = self.messages[usize::from(index)].send_now(socket.raw_fd())
+        {
+            return self.on_landed(index, outcome, socket, slots, events);
+        }
         if let Some(last) = last {
             // SAFETY:
             // - the header, vector, name and control data lie in a boxed table, in a place that is not free
@@ -117,9 +137,20 @@ impl Sends {
         slots: &mut Slots,
         events: &mut Vec<Event>,
     ) {
+        let outcome = if cqe.result() < 0 { Err(-cqe.result()) } else { Ok(()) };
+        self.on_landed(index, outcome, socket, slots, events);
+    }
+
+    fn on_landed(
+        &mut self,
+        index: u16,
+        outcome: Result<(), i32>,
+        socket: &mut Socket,
+        slots: &mut Slots,
+        events: &mut Vec<Event>,
+    ) {
         let part = self.messages[usize::from(index)].part;
         self.free.push(index);
-        let outcome = if cqe.result() < 0 { Err(-cqe.result()) } else { Ok(()) };
         let landed = socket.outbox.land(&mut self.jobs, part, outcome, |slot| slots.free(SlotId(slot)));
         if let Some((datagrams, errno)) = landed.failed {
             events.push(Event::SendFailed { datagrams, errno });
@@ -157,6 +188,23 @@ impl Message {
         self.header.msg_controllen = control.len() as _;
         self.header.msg_control =
             if control.is_empty() { std::ptr::null_mut() } else { control.as_ptr().cast_mut().cast() };
+    }
+
+    /// Sends a small message at once. `None` when it is not small, or would have to wait.
+    fn send_now(&self, socket: RawFd) -> Option<Result<(), i32>> {
+        if self.vector.iov_len > SINGLE_MAX {
+            return None;
+        }
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: `fill` made all that the header points to, and it lives as long as the table and its slot.
+        let sent = unsafe { libc::sendmsg(socket, &raw const self.header, flags) };
+        if sent >= 0 {
+            return Some(Ok(()));
+        }
+        match std::io::Error::last_os_error().raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) | None => None,
+            Some(errno) => Some(Err(errno)),
+        }
     }
 
     /// The control data of a part.
