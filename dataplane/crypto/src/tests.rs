@@ -1,5 +1,7 @@
 //! Batches: layout, lengths, alignments and what is left of a forgery. The arithmetic is judged in `kernel`.
 
+mod constant_time;
+
 use proptest::prelude::*;
 
 use super::*;
