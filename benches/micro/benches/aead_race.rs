@@ -15,8 +15,9 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ringmesh_crypto::{KEY_LEN, Kernel, Key, Open, Seal, TAG_LEN};
 
 /// Length of a plaintext in bytes, and packets of a batch.
-const CASES: [(usize, usize); 10] = [
+const CASES: [(usize, usize); 11] = [
     (64, 1),
+    (64, 2),
     (64, 8),
     (256, 1),
     (256, 8),
