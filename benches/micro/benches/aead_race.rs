@@ -6,6 +6,9 @@
 //!
 //! `xN` is a batch of N packets of that length. Libraries have no batches: they take them one after the other.
 
+#![allow(clippy::disallowed_methods, reason = "a race is against the clock")]
+#![allow(clippy::print_stdout, reason = "its report")]
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},
