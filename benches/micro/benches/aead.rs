@@ -66,5 +66,29 @@ fn open(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, seal, open);
+/// Batches as a worker makes them: a few packets of a turn, and the segments of one super-packet. Times are per batch.
+fn seal_batch(c: &mut Criterion) {
+    let mut group = c.benchmark_group("seal_batch");
+    for kernel in Kernel::available() {
+        let key = Key::for_kernel(kernel, &[7; KEY_LEN]);
+        for (len, count) in [(64, 8), (1_420, 8), (1_420, 44)] {
+            let plain = vec![0x5A; len];
+            let (head, body) = plain.split_at(HEAD);
+            let mut outs = vec![vec![0; len + TAG_LEN]; count];
+            group.throughput(Throughput::Bytes((len * count) as u64));
+            group.bench_function(BenchmarkId::new(kernel.name(), format!("{len}x{count}")), |b| {
+                b.iter(|| {
+                    let jobs = outs.iter_mut().zip(0..);
+                    let mut jobs: Vec<Seal<'_>> = jobs
+                        .map(|(out, counter)| Seal { key: &key, counter, head, body: black_box(body), out })
+                        .collect();
+                    ringmesh_crypto::seal(&mut jobs);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, seal, seal_batch, open);
 criterion_main!(benches);

@@ -18,6 +18,8 @@ macro_rules! instruction {
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod small;
 
 use crate::{TAG_LEN, chacha::BLOCK_LEN, poly1305::Input};
 

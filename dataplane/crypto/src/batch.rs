@@ -142,7 +142,7 @@ fn encrypt<A: Arch>(arch: A, job: &mut Sealing<'_>, bytes: Range<usize>, stream:
 }
 
 /// Compares in a time that says nothing about where the two differ.
-fn same(a: &[u8; TAG_LEN], b: &[u8; TAG_LEN]) -> bool {
+pub(crate) fn same(a: &[u8; TAG_LEN], b: &[u8; TAG_LEN]) -> bool {
     let difference = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
     std::hint::black_box(difference) == 0
 }

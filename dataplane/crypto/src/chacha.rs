@@ -74,22 +74,24 @@ fn rounds<V: Vectors>(vectors: V, input: [V::Words; 16], blocks: &mut Blocks) {
     vectors.transpose(x, blocks);
 }
 
-/// A column round and a diagonal round. The four quarter rounds of each go side by side, step by step: so a
-/// processor has four independent chains to work on even where it looks ahead little.
+/// A column round and a diagonal round, two quarter rounds side by side: so two independent chains are always at hand,
+/// and their half of the state leaves registers for what comes in between, even where there are only sixteen.
 #[inline(always)]
 fn double_round<V: Vectors>(vectors: V, x: &mut [V::Words; 16]) {
-    quarter_rounds(vectors, x, [0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]);
-    quarter_rounds(vectors, x, [0, 1, 2, 3], [5, 6, 7, 4], [10, 11, 8, 9], [15, 12, 13, 14]);
+    quarter_rounds(vectors, x, [0, 1], [4, 5], [8, 9], [12, 13]);
+    quarter_rounds(vectors, x, [2, 3], [6, 7], [10, 11], [14, 15]);
+    quarter_rounds(vectors, x, [0, 1], [5, 6], [10, 11], [15, 12]);
+    quarter_rounds(vectors, x, [2, 3], [7, 4], [8, 9], [13, 14]);
 }
 
 #[inline(always)]
 fn quarter_rounds<V: Vectors>(
     vectors: V,
     x: &mut [V::Words; 16],
-    a: [usize; 4],
-    b: [usize; 4],
-    c: [usize; 4],
-    d: [usize; 4],
+    a: [usize; 2],
+    b: [usize; 2],
+    c: [usize; 2],
+    d: [usize; 2],
 ) {
     step(vectors, x, a, b, d, V::rotate_16);
     step(vectors, x, c, d, b, V::rotate_12);
@@ -97,23 +99,23 @@ fn quarter_rounds<V: Vectors>(
     step(vectors, x, c, d, b, V::rotate_7);
 }
 
-/// `to += from; with = (with ^ to) <<< n`, four times.
+/// `to += from; with = (with ^ to) <<< n`, twice.
 #[inline(always)]
 fn step<V: Vectors>(
     vectors: V,
     x: &mut [V::Words; 16],
-    to: [usize; 4],
-    from: [usize; 4],
-    with: [usize; 4],
+    to: [usize; 2],
+    from: [usize; 2],
+    with: [usize; 2],
     rotate: impl Fn(V, V::Words) -> V::Words,
 ) {
-    for i in 0..4 {
+    for i in 0..2 {
         x[to[i]] = vectors.add(x[to[i]], x[from[i]]);
     }
-    for i in 0..4 {
+    for i in 0..2 {
         x[with[i]] = vectors.xor(x[with[i]], x[to[i]]);
     }
-    for i in 0..4 {
+    for i in 0..2 {
         x[with[i]] = rotate(vectors, x[with[i]]);
     }
 }

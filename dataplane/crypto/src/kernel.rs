@@ -24,7 +24,7 @@ pub const ENV: &str = "RINGMESH_AEAD";
 pub enum Kernel {
     /// Ours, sixteen blocks at once.
     Avx512,
-    /// Ours, eight blocks at once.
+    /// Ours, eight blocks at once: for batches of small packets, AWS-LC for the rest.
     Avx2,
     /// AWS-LC's assembly: the fastest library.
     AwsLc,
@@ -34,7 +34,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// All kernels, the fastest first.
-    pub const ALL: [Self; 4] = [Self::Avx512, Self::AwsLc, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::AwsLc, Self::Portable];
 
     /// Its name, as [`ENV`] and people use it.
     #[must_use]
@@ -93,8 +93,16 @@ pub(crate) enum Prepared {
 }
 
 impl Prepared {
-    /// Takes a library instead of a kernel that this processor has not.
+    /// For packets: a kernel of ours leaves to the library what that does faster.
     pub(crate) fn new(kernel: Kernel, bytes: &[u8; KEY_LEN]) -> Self {
+        match own::Instructions::detect(kernel) {
+            Some(instructions) => Self::Own(own::Key::with_library(instructions, bytes)),
+            None => Self::alone(kernel, bytes),
+        }
+    }
+
+    /// For that kernel and no other, unless this processor has it not: then for a library.
+    pub(crate) fn alone(kernel: Kernel, bytes: &[u8; KEY_LEN]) -> Self {
         if let Some(instructions) = own::Instructions::detect(kernel) {
             return Self::Own(own::Key::new(instructions, bytes));
         }
@@ -121,10 +129,10 @@ impl Prepared {
         }
     }
 
-    /// See [`own::Key::alone`].
-    fn alone(&self, len: usize) -> Option<&aws::Key> {
+    /// The library's key beside one of ours.
+    const fn library(&self) -> Option<&aws::Key> {
         match self {
-            Self::Own(key) => key.alone(len),
+            Self::Own(key) => key.library(),
             Self::AwsLc(_) | Self::Portable(_) => None,
         }
     }

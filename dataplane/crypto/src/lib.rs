@@ -26,16 +26,17 @@ pub const KEY_LEN: usize = 32;
 pub struct Key(kernel::Prepared);
 
 impl Key {
-    /// Prepares `bytes` for the kernel of this process. The only place that allocates.
+    /// Prepares `bytes` for the kernel of this process, and for the library where that is faster. The only place that
+    /// allocates.
     #[must_use]
     pub fn new(bytes: &[u8; KEY_LEN]) -> Self {
-        Self::for_kernel(kernel(), bytes)
+        Self(kernel::Prepared::new(kernel(), bytes))
     }
 
-    /// Prepares `bytes` for one certain kernel: for tests and benches that compare them.
+    /// Prepares `bytes` for one certain kernel, which does all packets itself: for tests and benches that compare them.
     #[must_use]
     pub fn for_kernel(kernel: Kernel, bytes: &[u8; KEY_LEN]) -> Self {
-        Self(kernel::Prepared::new(kernel, bytes))
+        Self(kernel::Prepared::alone(kernel, bytes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Poly1305 (RFC 8439, section 2.5), one block at a time: three limbs of 44, 44 and 42 bits.
 //!
-//! It serves the kernels whose vectors cannot multiply limbs of that size, and does for all of them what comes once
-//! per packet: clamping the key, the last carry and adding the pad.
+//! It does for all kernels what comes once per packet: clamping the key, the last carry and adding the pad; and the
+//! additional data of the RFC's examples, which packets have not.
 //!
 //! **Invariant:** no branch and no address depends on key, text or tag.
 
@@ -29,14 +29,6 @@ impl Input<'_> {
     pub(crate) const fn lengths(&self) -> u128 {
         self.aad.len() as u128 | (self.text.len() as u128) << 64
     }
-}
-
-/// The tag of one packet.
-#[inline(always)]
-pub(crate) fn tag(input: &Input<'_>) -> [u8; TAG_LEN] {
-    let r = multiplier(input.key);
-    let sum = absorb(absorb([0; 3], &r, input.aad), &r, input.text);
-    finish(step(sum, &r, input.lengths()), input.key)
 }
 
 /// What a key multiplies with, clamped.

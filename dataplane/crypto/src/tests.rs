@@ -1,5 +1,7 @@
 //! Batches: layout, lengths, alignments and what is left of a forgery. The arithmetic is judged in `kernel`.
 
+mod constant_time;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -20,8 +22,10 @@ pub(crate) const DRAFTS_SEALED: &str = "64a0861575861af460f062c79be643bd5e805cfd
 /// Lengths up to a little more than 64 blocks, the widest step of any kernel that we know, twice.
 const LEN_MAX: usize = 4_200;
 
+/// A key for each kernel, alone and with the library beside it; the judge's are the last.
 fn keys(bytes: [u8; KEY_LEN]) -> Vec<Key> {
-    Kernel::available().map(|kernel| Key::for_kernel(kernel, &bytes)).collect()
+    let both = |kernel| [Key(kernel::Prepared::new(kernel, &bytes)), Key::for_kernel(kernel, &bytes)];
+    Kernel::available().flat_map(both).collect()
 }
 
 fn noise(len: usize, seed: u8) -> Vec<u8> {
@@ -220,8 +224,9 @@ proptest! {
         shapes in prop::collection::vec((0_usize..300, 0_usize..1_500, 0_usize..32, 0_u8..3), 0..40),
         forged in any::<u64>(),
     ) {
-        for kernel in Kernel::available() {
-            let keys = [1, 2, 3].map(|byte| Key::for_kernel(kernel, &[byte; KEY_LEN]));
+        let made_by = [kernel::Prepared::new, kernel::Prepared::alone];
+        for (kernel, make) in Kernel::available().flat_map(|kernel| made_by.map(|make| (kernel, make))) {
+            let keys = [1, 2, 3].map(|byte| Key(make(kernel, &[byte; KEY_LEN])));
             let judges = [1, 2, 3].map(|byte| Key::for_kernel(Kernel::Portable, &[byte; KEY_LEN]));
             let plains: Vec<(Vec<u8>, Vec<u8>)> =
                 shapes.iter().map(|&(head, body, ..)| (noise(head, 5), noise(body, 6))).collect();

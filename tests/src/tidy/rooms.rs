@@ -17,6 +17,7 @@ pub const UNSAFE: &[Room] = &[
     ("dataplane/abi/src/region.rs", "maps the shared memory and views it as atomics"),
     ("dataplane/crypto/src/arch.rs", "wraps instructions that not every processor has"),
     ("dataplane/crypto/src/arch/", "instructions that not every processor has, and masked loads and stores"),
+    ("dataplane/crypto/src/tests/constant_time/", "speaks to valgrind, and steps through a child by ptrace"),
     ("dataplane/io/src/buffers.rs", "the ring of provided buffers is shared with the kernel"),
     ("dataplane/io/src/buffers/tests.rs", "plays the kernel's part in the ring of provided buffers"),
     ("dataplane/io/src/memory.rs", "maps the buffers and gives out slices of them"),
@@ -36,6 +37,7 @@ pub const UNSAFE: &[Room] = &[
 
 /// Where a clock may be read or a thread may sleep; the lint `disallowed_methods` names both.
 pub const CLOCKS: &[Room] = &[
+    ("benches/micro/benches/aead_race.rs", "takes the time of contenders in turn"),
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
     ("control/cli/tests/e2e/stage.rs", "waits for conditions with a limit"),
 ];

@@ -1,7 +1,7 @@
 //! Our own kernels, one per instruction set.
 //!
-//! They live from filled lanes. A short packet that comes alone fills few, and there AWS-LC is faster (`aead_race`
-//! in benches), so it does those.
+//! They live from filled lanes. A short packet that comes alone fills few, and there AWS-LC is faster, so it does
+//! those; beside AVX2 it does large packets too, since its assembly multiplies in scalar registers meanwhile.
 
 use arrayvec::ArrayVec;
 use zeroize::ZeroizeOnDrop;
@@ -50,6 +50,17 @@ impl Instructions {
         }
     }
 
+    /// Whether `count` packets, none longer than `longest` with its tag, come sooner by these than by the library:
+    /// measured by `aead_race` in benches.
+    const fn are_faster(self, count: usize, longest: usize) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => count > 2 || longest > 512 + TAG_LEN,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => count > 3 && longest <= 256 + TAG_LEN,
+        }
+    }
+
     fn seal(self, group: &mut [Sealing<'_>]) {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -69,23 +80,29 @@ impl Instructions {
     }
 }
 
-/// A key as words, in memory of its own that is wiped on drop, and as AWS-LC wants it.
+/// A key as words, in memory of its own that is wiped on drop, and perhaps as AWS-LC wants it.
 pub(crate) struct Key {
     instructions: Instructions,
     words: Box<Words>,
-    alone: Option<aws::Key>,
+    library: Option<aws::Key>,
 }
 
 #[derive(ZeroizeOnDrop)]
 struct Words([u32; 8]);
 
 impl Key {
+    /// A key for these instructions and nothing else.
     pub(crate) fn new(instructions: Instructions, bytes: &[u8; KEY_LEN]) -> Self {
         let mut words = Box::new(Words([0; 8]));
         for (word, four) in words.0.iter_mut().zip(bytes.as_chunks().0) {
             *word = u32::from_le_bytes(*four);
         }
-        Self { instructions, words, alone: aws::Key::new(bytes) }
+        Self { instructions, words, library: None }
+    }
+
+    /// A key that leaves to the library what that does faster.
+    pub(crate) fn with_library(instructions: Instructions, bytes: &[u8; KEY_LEN]) -> Self {
+        Self { library: aws::Key::new(bytes), ..Self::new(instructions, bytes) }
     }
 
     pub(crate) const fn instructions(&self) -> Instructions {
@@ -105,9 +122,8 @@ impl Key {
         ok
     }
 
-    /// The library's key, for a packet of `len` bytes that is a batch of its own, if that is the faster way.
-    pub(crate) fn alone(&self, len: usize) -> Option<&aws::Key> {
-        self.alone.as_ref().filter(|_| len <= ALONE_MAX)
+    pub(crate) const fn library(&self) -> Option<&aws::Key> {
+        self.library.as_ref()
     }
 
     fn item<'a>(&'a self, nonce: &[u8; NONCE_LEN], aad: &'a [u8], len: usize) -> Item<'a> {
@@ -116,47 +132,60 @@ impl Key {
     }
 }
 
-/// Longest text and tag that the library seals and opens faster when they come alone, in bytes.
-const ALONE_MAX: usize = 512 + TAG_LEN;
-
 /// Seals jobs whose keys are all for these instructions.
 pub(crate) fn seal(instructions: Instructions, jobs: &mut [Seal<'_>]) {
-    if let [job] = jobs
-        && let Some(key) = job.key.0.alone(job.out.len())
-    {
-        let text = super::lay_out(job.head, job.body, job.out);
-        return key.seal(&nonce(job.counter), &[], text);
-    }
     for jobs in jobs.chunks_mut(GROUP_MAX) {
-        let mut group = ArrayVec::<Sealing<'_>, GROUP_MAX>::new();
-        for job in jobs {
-            let Prepared::Own(key) = &job.key.0 else { continue };
-            let len = job.out.len() - TAG_LEN;
-            assert!(job.head.len() + job.body.len() <= len, "no room for text and tag");
-            let from = key.item(&nonce(job.counter), &[], len);
-            group.push(Sealing { from, head: job.head, body: job.body, out: job.out });
+        let longest = jobs.iter().map(|job| job.out.len()).max().unwrap_or_default();
+        if instructions.are_faster(jobs.len(), longest)
+            || jobs.iter().any(|job| job.key.0.library().is_none())
+        {
+            seal_group(instructions, jobs);
+            continue;
         }
-        instructions.seal(&mut group);
+        for job in jobs {
+            let Some(key) = job.key.0.library() else { continue };
+            key.seal(&nonce(job.counter), &[], super::lay_out(job.head, job.body, job.out));
+        }
     }
+}
+
+fn seal_group(instructions: Instructions, jobs: &mut [Seal<'_>]) {
+    let mut group = ArrayVec::<Sealing<'_>, GROUP_MAX>::new();
+    for job in jobs {
+        let Prepared::Own(key) = &job.key.0 else { continue };
+        let len = job.out.len() - TAG_LEN;
+        assert!(job.head.len() + job.body.len() <= len, "no room for text and tag");
+        let from = key.item(&nonce(job.counter), &[], len);
+        group.push(Sealing { from, head: job.head, body: job.body, out: job.out });
+    }
+    instructions.seal(&mut group);
 }
 
 /// Opens jobs whose keys are all for these instructions.
 pub(crate) fn open(instructions: Instructions, jobs: &mut [Open<'_>]) {
-    if let [job] = jobs
-        && let Some(key) = job.key.0.alone(job.text.len())
-    {
-        job.ok = key.open(&nonce(job.counter), &[], job.text);
-        return;
-    }
     for jobs in jobs.chunks_mut(GROUP_MAX) {
-        let mut group = ArrayVec::<Opening<'_>, GROUP_MAX>::new();
-        for job in jobs {
-            job.ok = false;
-            let Prepared::Own(key) = &job.key.0 else { continue };
-            let Some((text, tag)) = job.text.split_last_chunk_mut::<TAG_LEN>() else { continue };
-            let from = key.item(&nonce(job.counter), &[], text.len());
-            group.push(Opening { from, text, tag: *tag, ok: &mut job.ok });
+        let longest = jobs.iter().map(|job| job.text.len()).max().unwrap_or_default();
+        if instructions.are_faster(jobs.len(), longest)
+            || jobs.iter().any(|job| job.key.0.library().is_none())
+        {
+            open_group(instructions, jobs);
+            continue;
         }
-        instructions.open(&mut group);
+        for job in jobs {
+            let Some(key) = job.key.0.library() else { continue };
+            job.ok = key.open(&nonce(job.counter), &[], job.text);
+        }
     }
+}
+
+fn open_group(instructions: Instructions, jobs: &mut [Open<'_>]) {
+    let mut group = ArrayVec::<Opening<'_>, GROUP_MAX>::new();
+    for job in jobs {
+        job.ok = false;
+        let Prepared::Own(key) = &job.key.0 else { continue };
+        let Some((text, tag)) = job.text.split_last_chunk_mut::<TAG_LEN>() else { continue };
+        let from = key.item(&nonce(job.counter), &[], text.len());
+        group.push(Opening { from, text, tag: *tag, ok: &mut job.ok });
+    }
+    instructions.open(&mut group);
 }

@@ -16,6 +16,7 @@ use std::arch::x86_64::*;
 use super::ends_after;
 use crate::{
     TAG_LEN,
+    arch::small,
     poly1305::{self, BLOCK_LEN, Input, LOW_42, LOW_44, Limbs},
 };
 
@@ -27,8 +28,7 @@ const STEP_LEN: usize = STEP * BLOCK_LEN;
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512ifma")]
 #[inline]
 pub(super) fn tags(inputs: &[Input<'_>], tags: &mut [[u8; TAG_LEN]]) {
-    let are_small = inputs.iter().all(|input| input.aad.is_empty() && input.text.len() <= lanes::TEXT_MAX);
-    if are_small && inputs.len() > 2 {
+    if small::are_small(inputs) {
         return lanes::tags(inputs, tags);
     }
     let (pairs, single) = inputs.as_chunks();
@@ -150,6 +150,18 @@ impl Vector {
         ])
     }
 
+    /// The first lane in all.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512ifma")]
+    #[inline]
+    fn first_lane(self) -> Self {
+        let [h0, h1, h2] = self.0;
+        Self([
+            _mm512_broadcastq_epi64(_mm512_castsi512_si128(h0)),
+            _mm512_broadcastq_epi64(_mm512_castsi512_si128(h1)),
+            _mm512_broadcastq_epi64(_mm512_castsi512_si128(h2)),
+        ])
+    }
+
     /// The lanes of `mask` from `other`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512ifma")]
     #[inline]
@@ -229,19 +241,17 @@ struct Powers {
 
 impl Powers {
     /// With the lanes in [`split`]'s order the powers are 8, 4, 7, 3, 6, 2, 5, 1: one more than three bits.
+    /// So lane 0 comes by all the squares.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512ifma")]
     #[inline]
     fn new(r: &Limbs) -> Self {
         let one = Vector::splat(r);
-        let by_one = Multiplier::new(one);
-        let two = multiply(one, &by_one);
-        let by_two = Multiplier::new(two);
-        let four = multiply(two, &by_two);
-        let by_four = Multiplier::new(four);
-        let eighth = multiply(four, &by_four);
+        let two = multiply(one, &Multiplier::new(one));
         let falling = one.blend(0b0011_0011, two);
-        let falling = falling.blend(0b0000_1111, multiply(falling, &by_two));
-        let falling = falling.blend(0b0101_0101, multiply(falling, &by_four));
+        let falling = falling.blend(0b0000_1111, multiply(falling, &Multiplier::new(two)));
+        let fourth = falling.first_lane();
+        let falling = falling.blend(0b0101_0101, multiply(falling, &Multiplier::new(fourth)));
+        let eighth = falling.first_lane();
         Self { eighth, falling }
     }
 }
