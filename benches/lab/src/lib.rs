@@ -25,6 +25,7 @@ pub mod namespaces;
 pub mod needs;
 pub mod pair;
 pub mod progress;
+pub mod scale;
 pub mod soak;
 pub mod suite;
 pub mod table;

@@ -13,6 +13,7 @@ use crate::measure::host::{self, Host};
 use crate::namespaces::{self, LinkPlan};
 use crate::pair::{Choice, Pair, PairPlan};
 use crate::progress::Screen;
+use crate::scale;
 use crate::soak;
 use crate::suite::{self, SuitePlan, Values};
 use crate::{Error, Executables, Result, guard, needs};
@@ -53,6 +54,12 @@ pub struct BenchArgs {
     /// Instead: two of our own devices under traffic, with random kills, roams and reconfigurations.
     #[arg(long)]
     soak: bool,
+    /// Instead: what one of our own devices costs that knows very many peers.
+    #[arg(long, conflicts_with = "soak")]
+    scale: bool,
+    /// Peers of --scale.
+    #[arg(long, value_name = "N", default_value_t = 100_000, requires = "scale", value_parser = clap::value_parser!(u32).range(1..=130_000))]
+    peers: u32,
     /// Minutes of the soak.
     #[arg(long, value_name = "N", default_value_t = 10.0, requires = "soak")]
     minutes: f64,
@@ -95,6 +102,15 @@ fn start(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Re
         let verdict = soak::run(&plan, executables, screen)?;
         let text = if args.json { json(&verdict)? } else { verdict.text() };
         return Ok((text, verdict.passed()));
+    }
+    if args.scale {
+        let choice = choice_of(Kind::Ringmesh, args, executables)?;
+        let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 3 });
+        let plan =
+            scale::ScalePlan { choice, peers: args.peers, rounds, millis: (args.seconds * 1e3) as u64 };
+        let verdict = scale::run(&plan, executables, screen)?;
+        let text = if args.json { json(&verdict)? } else { verdict.text() };
+        return Ok((text, true));
     }
     let results = compare(args, executables, screen)?;
     if let Some(file) = &args.record {
