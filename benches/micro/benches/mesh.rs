@@ -60,6 +60,7 @@ fn resident() -> usize {
     pages.and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok()).map_or(0, |pages| pages * 4096)
 }
 
+#[expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 fn large_circle(c: &mut Criterion) {
     let all = records();
     let encoded: Vec<Vec<u8>> = all.iter().map(Record::to_bytes).collect();

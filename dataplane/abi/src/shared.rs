@@ -253,6 +253,8 @@ pub struct PlaneSide {
     refused: u64,
     events_lost: u64,
     punts_lost: u64,
+    /// Something was put into a ring since control's sleep was last asked after.
+    news: bool,
 }
 
 impl PlaneSide {
@@ -287,6 +289,7 @@ impl PlaneSide {
             refused: 0,
             events_lost: 0,
             punts_lost: 0,
+            news: false,
             region,
         })
     }
@@ -321,6 +324,7 @@ impl PlaneSide {
     /// Answers a command.
     pub fn complete(&mut self, id: u64, status: Status) {
         self.open = self.open.saturating_sub(1);
+        self.news = true;
         let bytes = Completion { id, status }.encode();
         // Room was there when the command was taken; only a scribbled index can have taken it away.
         if !self.completions.push(|slot| slot.write(0, &bytes)) {
@@ -330,12 +334,14 @@ impl PlaneSide {
 
     /// Tells control that something happened; false: the ring was full, the event is lost and counted.
     pub fn event(&mut self, event: PlaneEvent) -> bool {
+        self.news = true;
         let told = self.events.push(|slot| slot.write(0, &event.encode()));
         count_lost(told, &mut self.events_lost, &self.rows.plane().events_lost)
     }
 
     /// Hands control a datagram; false: no room or too long, it is lost and counted.
     pub fn punt(&mut self, from: &Endpoint, payload: &[u8]) -> bool {
+        self.news = true;
         let fits = payload.len() <= crate::punt::DATAGRAM_MAX;
         let told = fits && self.punts.push(|slot| Datagram::write(slot, from, payload));
         count_lost(told, &mut self.punts_lost, &self.rows.plane().punts_lost)
@@ -378,10 +384,11 @@ impl PlaneSide {
         self.header().plane_doze.wake();
     }
 
-    /// After a batch of completions, events and punts: whether control's bell must be struck.
+    /// After a batch of completions, events and punts: whether control's bell must be struck. Not when there were
+    /// none: two sides that woke each other for nothing would never sleep.
     #[must_use]
-    pub fn control_sleeps(&self) -> bool {
-        self.header().control_doze.must_be_woken()
+    pub fn control_sleeps(&mut self) -> bool {
+        std::mem::take(&mut self.news) && self.header().control_doze.must_be_woken()
     }
 
     fn header(&self) -> &Header {

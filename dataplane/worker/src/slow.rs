@@ -264,7 +264,7 @@ impl Slow {
         }
     }
 
-    fn ring_control(&self) {
+    fn ring_control(&mut self) {
         if self.plane.control_sleeps() {
             // A bell that cannot be struck belongs to a control process that is gone.
             let _ = self.bells.control.strike();
@@ -291,6 +291,9 @@ impl Slow {
 
     fn send_backlog(&mut self) {
         for (mail, backlog) in self.office.workers.iter().zip(&mut self.backlog) {
+            if backlog.is_empty() {
+                continue;
+            }
             while let Some(order) = backlog.pop_front() {
                 if let Err(order) = mail.orders.push(order) {
                     backlog.push_front(order);

@@ -15,6 +15,35 @@ fn it_answers_when_it_returns_and_leaves_nothing_behind() {
     tunnel.must_vanish(control, plane);
 }
 
+/// Both processes look after each other once a second; whoever wakes the other for nothing wakes it for ever.
+#[test]
+fn an_idle_tunnel_sleeps() {
+    let tunnel = Tunnel::start("--workers 2");
+    let pids = [tunnel.control_pid(), tunnel.plane_pid()];
+    let uptime = || {
+        let text = std::fs::read_to_string("/proc/uptime").expect("the kernel's file");
+        text.split_whitespace().next().and_then(|secs| secs.parse::<f64>().ok()).expect("seconds")
+    };
+    let from = uptime();
+    wait_for("it has settled", || (uptime() > from + 1.0).then_some(()));
+    let before: u64 = pids.iter().map(|&pid| switches(pid)).sum();
+    wait_for("three seconds have passed", || (uptime() > from + 4.0).then_some(()));
+    let woken = pids.iter().map(|&pid| switches(pid)).sum::<u64>() - before;
+    assert!(woken < 60, "woken {woken} times in three seconds");
+}
+
+/// How often the threads of a process have gone to sleep so far.
+fn switches(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a living process");
+    let status = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let count = |status: String| {
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).map(str::trim);
+        line.and_then(|count| count.parse::<u64>().ok()).unwrap_or(0)
+    };
+    status.map(count).sum()
+}
+
 #[test]
 fn a_deleted_link_ends_it_and_frees_the_name_at_once() {
     let tunnel = Tunnel::start("");

@@ -15,15 +15,17 @@ use crate::uapi::errno::Errno;
 impl Control {
     /// Reads the rings, a bounded stretch at a time so that other events get their turn.
     pub(super) fn on_bell(&mut self) -> Option<&'static str> {
+        let mut answered = false;
         for _ in 0..COMPLETIONS_PER_TURN {
             let Some(completion) = self.plane.as_mut().and_then(|plane| plane.memory.poll_completion())
             else {
                 break;
             };
             self.on_completion(completion);
+            answered = true;
         }
         // It may sleep on commands that it has no room to answer, and now there is room.
-        if let Some(plane) = &self.plane {
+        if let Some(plane) = self.plane.as_ref().filter(|_| answered) {
             plane.wake();
         }
         for _ in 0..EVENTS_PER_TURN {

@@ -161,8 +161,18 @@ fn sleepers_are_woken_for_each_ring() {
         give(&mut control, &mut plane);
         assert!(plane.control_sleeps());
         assert!(!control.may_sleep(), "something waits");
+        give(&mut control, &mut plane);
         assert!(!plane.control_sleeps(), "so it did not sleep");
     }
+}
+
+/// Two sides that answered every waking with a waking would keep each other from sleep for ever.
+#[test]
+fn who_has_nothing_to_say_wakes_nobody() {
+    let (mut control, mut plane, _) = pair();
+    assert!(control.may_sleep());
+    assert!(!plane.control_sleeps());
+    assert!(plane.event(PlaneEvent::LinkGone) && plane.control_sleeps() && !plane.control_sleeps());
 }
 
 #[test]

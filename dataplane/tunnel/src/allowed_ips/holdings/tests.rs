@@ -8,7 +8,7 @@ use crate::PeerId;
 use crate::limits::PEERS_MAX;
 
 fn range(number: u8) -> Cidr {
-    let addr = if number % 2 == 0 {
+    let addr = if number.is_multiple_of(2) {
         [10, number, 0, 0].into()
     } else {
         std::net::Ipv6Addr::from_bits(u128::from(number) << 120).into()
