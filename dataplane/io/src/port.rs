@@ -241,6 +241,10 @@ pub trait Port {
     /// Gives a slot back unused.
     fn cancel(&mut self, slot: SlotId);
 
+    /// Lets what was sent and written so far leave, as far as it can without waiting: to be called before
+    /// bookkeeping that packets need not wait for. The next turn does the same.
+    fn hurry(&mut self) {}
+
     /// Queues one write to the TUN device: a packet made of `pieces` of the region (at most
     /// [`PIECES_MAX`]), with its virtio header. `packets` is what a failure will be counted as.
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32);

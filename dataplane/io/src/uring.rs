@@ -171,10 +171,17 @@ impl UringPort {
         self.buffers.refill();
         self.tun.arm(&mut self.ring, &self.buffers);
         self.wake.arm(&mut self.ring);
-        let Self { ring, buffers, slots, receives, sends, early, .. } = self;
+        for (number, socket) in (0..).zip(&mut self.sockets[..self.sockets_used]) {
+            self.receives.arm(&mut self.ring, &self.buffers, number, socket);
+        }
+        self.launch();
+    }
+
+    /// Launches what was sent and written.
+    fn launch(&mut self) {
+        let Self { ring, buffers, slots, sends, early, .. } = self;
         self.tun.settle(ring, buffers, early);
         for (number, socket) in (0..).zip(&mut self.sockets[..self.sockets_used]) {
-            receives.arm(ring, buffers, number, socket);
             sends.launch(ring, slots, number, socket, early);
         }
     }
@@ -320,6 +327,10 @@ impl Port for UringPort {
 
     fn cancel(&mut self, slot: SlotId) {
         self.slots.free(slot);
+    }
+
+    fn hurry(&mut self) {
+        self.launch();
     }
 
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {

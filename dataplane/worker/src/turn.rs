@@ -150,6 +150,7 @@ impl<P: Port> Worker<P> {
 
         self.flush_run();
         self.flush_joined();
+        self.port.hurry();
         self.give_back();
         self.publish();
         Ok(())
