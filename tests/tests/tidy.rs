@@ -8,6 +8,7 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/api/src/status.rs", "types without code; the executable's own tests print them"),
     ("control/cli/src/main.rs", "the executable's own tests"),
     ("control/cli/src/status.rs", "the executable's own tests"),
+    ("control/mesh/src/limits.rs", "bounds without code; the tests of what they bound"),
     ("control/mesh/src/testing.rs", "a world for tests and nothing else"),
     ("control/daemon/src/control/", "the executable's own tests, and the kill tests"),
     ("control/daemon/src/link/attach.rs", "the kill tests"),

@@ -69,7 +69,7 @@ fn assert_it_catches_leaks() {
 }
 
 #[test]
-#[ignore = "runs under valgrind only: ./test does that"]
+#[ignore = "started by ./test, under valgrind"]
 fn no_branch_and_no_address_depends_on_a_secret() {
     assert!(is_there(), "not under valgrind");
     assert_it_catches_leaks();
@@ -88,7 +88,7 @@ fn no_branch_and_no_address_depends_on_a_secret() {
 }
 
 #[test]
-#[ignore = "runs under valgrind only: ./test does that"]
+#[ignore = "started by ./test, under valgrind"]
 fn tags_are_compared_without_a_branch() {
     assert!(is_there(), "not under valgrind");
     assert_it_catches_leaks();
