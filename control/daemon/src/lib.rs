@@ -15,7 +15,6 @@ mod local;
 mod os;
 mod problem;
 mod state;
-pub mod stun;
 pub mod uapi;
 
 pub use control::{Options, run};
