@@ -35,7 +35,7 @@ pub(crate) fn load(directory: &Path) -> Result<SigningKey, Problem> {
         Ok(opened) => read(&path, opened),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut seed = Zeroizing::new([0; KEY_LEN]);
-            getrandom::fill(&mut *seed).map_err(|error| file(error.into()))?;
+            getrandom::fill(&mut *seed).map_err(|error| file(io::Error::other(error)))?;
             write(directory, &seed).map_err(file)?;
             Ok(SigningKey::from_seed(&seed))
         }

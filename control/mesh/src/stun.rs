@@ -34,8 +34,8 @@ impl Responder {
     ///
     /// `now` is the time since boot.
     pub fn answer(&mut self, datagram: &[u8], source: SocketAddr, now: Duration) -> Option<Vec<u8>> {
-        let transaction = binding_request(datagram)?;
-        self.take(now).then(|| binding_success(transaction, source))
+        let answer = answer(datagram, source)?;
+        self.take(now).then_some(answer)
     }
 
     fn take(&mut self, now: Duration) -> bool {
@@ -48,6 +48,12 @@ impl Responder {
         self.tokens -= u32::from(any);
         any
     }
+}
+
+/// The answer to `datagram` from `source`, if it is a plain binding request. The caller answers for the rate.
+#[must_use]
+pub fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+    binding_request(datagram).map(|transaction| binding_success(transaction, source))
 }
 
 /// The transaction number of a well-formed binding request (RFC 8489, section 5).

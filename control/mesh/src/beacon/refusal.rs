@@ -54,10 +54,13 @@ pub enum Refusal {
     /// It ends, or starts again.
     #[error("the beacon is ending")]
     Ending = 16,
+    /// It does not know the device that a parcel is for.
+    #[error("the beacon does not know the device that this is for")]
+    UnknownReceiver = 17,
 }
 
 impl Refusal {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Forged,
         Self::UnknownCircle,
@@ -74,6 +77,7 @@ impl Refusal {
         Self::NoRoom,
         Self::Storage,
         Self::Ending,
+        Self::UnknownReceiver,
     ];
 
     /// Whether the same request may be granted later, with nothing done by anybody.
