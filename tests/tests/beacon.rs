@@ -49,7 +49,9 @@ async fn members_store_fetch_signal_and_hand_out_keys() {
         match member.hear("all that waits", Some).await {
             Heard::Parcel { from, bytes } => parcel = Some((from, bytes)),
             Heard::Signal { from, sealed } => signal = Some((from, sealed)),
-            Heard::Records { entries: new, .. } => entries.extend(new.into_iter().map(|stored| stored.sealed)),
+            Heard::Records { entries: new, .. } => {
+                entries.extend(new.into_iter().map(|stored| stored.sealed))
+            }
             other => panic!("{other:?}"),
         }
     }

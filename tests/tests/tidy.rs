@@ -6,8 +6,11 @@ use serde_json::json;
 /// Shipped files without tests of their own, and what tests them instead.
 const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/api/src/status.rs", "types without code; the executable's own tests print them"),
+    ("control/beacon/src/lib.rs", "the beacon's tests, as a process on real sockets"),
+    ("control/beacon/src/session.rs", "the beacon's tests, as a process on real sockets"),
     ("control/cli/src/main.rs", "the executable's own tests"),
     ("control/cli/src/status.rs", "the executable's own tests"),
+    ("control/daemon/src/beacon/", "the beacon's tests, with a beacon as a process"),
     ("control/daemon/src/control/", "the executable's own tests, and the kill tests"),
     ("control/daemon/src/link/attach.rs", "the kill tests"),
     ("control/daemon/src/link/mod.rs", "the kill tests"),

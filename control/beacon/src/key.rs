@@ -51,10 +51,9 @@ fn read(path: &Path, mut file: File) -> Result<SigningKey, Problem> {
     }
     let mut seed = Zeroizing::new(Vec::with_capacity(KEY_LEN + 1));
     (&mut file).take(KEY_LEN as u64 + 1).read_to_end(&mut seed).map_err(failed)?;
-    let seed: &[u8; KEY_LEN] = seed
-        .as_slice()
-        .try_into()
-        .map_err(|_| bad("this is not a beacon's key; restore it from a backup, or remove it for a new one"))?;
+    let seed: &[u8; KEY_LEN] = seed.as_slice().try_into().map_err(|_| {
+        bad("this is not a beacon's key; restore it from a backup, or remove it for a new one")
+    })?;
     Ok(SigningKey::from_seed(seed))
 }
 

@@ -134,7 +134,9 @@ fn name(options: &Options) -> Result<String, Problem> {
     }
     .map_err(|_| Problem::Usage(format!("--name {name}: not a name or address of a host")))?;
     if url.key.is_some() || url.port != PORT {
-        return Err(Problem::Usage(format!("--name {name}: give the host alone; the port is that of --listen")));
+        return Err(Problem::Usage(format!(
+            "--name {name}: give the host alone; the port is that of --listen"
+        )));
     }
     Ok(url.host.into())
 }

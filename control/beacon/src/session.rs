@@ -52,7 +52,9 @@ impl Drop for Session {
 pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr) {
     // Small messages that are waited for: no delay for the sake of fuller segments.
     let _ = stream.set_nodelay(true);
-    let Ok(Some((mut stream, hello))) = timeout(HELLO_TIME, meet(&shared, stream, from)).await else { return };
+    let Ok(Some((mut stream, hello))) = timeout(HELLO_TIME, meet(&shared, stream, from)).await else {
+        return;
+    };
     let may_found = shared.door.may_found(source(from.ip()));
     let entered = match shared.desk.enter(hello, may_found).await {
         Ok(entered) => entered,
@@ -110,11 +112,7 @@ async fn refuse(stream: &mut Tls, refusal: Refusal) {
 }
 
 /// Reads requests and has them answered, one after the other.
-async fn listen(
-    session: &Session,
-    mut reading: impl AsyncRead + Unpin,
-    answers: mpsc::Sender<Answer>,
-) {
+async fn listen(session: &Session, mut reading: impl AsyncRead + Unpin, answers: mpsc::Sender<Answer>) {
     let mut requests = Bucket::new(REQUESTS, clock::steady());
     let mut bytes = Bucket::new(BYTES, clock::steady());
     while let Some(message) = read_patiently(&mut reading).await {

@@ -17,8 +17,7 @@ use zeroize::Zeroizing;
 use crate::problem::Problem;
 
 /// How RFC 8410 (section 7) wraps the seed of an Ed25519 key into PKCS #8.
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 /// A certificate chain and its key.
 pub(crate) struct Identity {

@@ -35,6 +35,7 @@ pub const UNSAFE: &[Room] = &[
 
 /// Where a clock may be read or a thread may sleep; the lint `disallowed_methods` names both.
 pub const CLOCKS: &[Room] = &[
+    ("control/beacon/src/clock.rs", "stamps receipts and refills rates, and is read nowhere else"),
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
     ("control/cli/tests/e2e/stage.rs", "waits for conditions with a limit"),
 ];

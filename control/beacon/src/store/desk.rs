@@ -50,7 +50,8 @@ impl Desk {
     pub(crate) async fn ask(&self, visitor: Visitor, request: Request) -> Answer {
         let (reply, answer) = oneshot::channel();
         let sent = self.0.send(Job::Ask(visitor, Box::new(request), reply)).await;
-        let answer = if sent.is_ok() { answer.await.unwrap_or(Err(Refusal::Ending)) } else { Err(Refusal::Ending) };
+        let answer =
+            if sent.is_ok() { answer.await.unwrap_or(Err(Refusal::Ending)) } else { Err(Refusal::Ending) };
         answer.unwrap_or_else(Answer::Refused)
     }
 }

@@ -111,7 +111,13 @@ impl Store {
     }
 
     /// Makes a device an admin of the box, if it shows why it is one.
-    fn rise(&self, boxed: BoxId, hello: &Hello, founder: &DeviceId, proof: &[Vec<u8>]) -> Result<(), Failure> {
+    fn rise(
+        &self,
+        boxed: BoxId,
+        hello: &Hello,
+        founder: &DeviceId,
+        proof: &[Vec<u8>],
+    ) -> Result<(), Failure> {
         // An error of the database reads as "not": it will show with the next request.
         let standing = |device: &DeviceId| self.standing(boxed, device).ok().flatten();
         let is_admin = |device: &DeviceId| standing(device) == Some(Standing::Admin);

@@ -46,8 +46,7 @@ impl Store {
              SELECT id, next, ?2, ?3, ?4, ?5, ?6 FROM box WHERE id = ?1 ON CONFLICT DO NOTHING",
         )?;
         let room = room.map(|room| room.0);
-        let count =
-            put.execute(params![boxed, room, author.0, entry_hash(sealed), signed(size), sealed])?;
+        let count = put.execute(params![boxed, room, author.0, entry_hash(sealed), signed(size), sealed])?;
         if count > 0 {
             self.db.prepare_cached("UPDATE box SET next = next + 1 WHERE id = ?1")?.execute([boxed])?;
         }
@@ -116,7 +115,8 @@ impl Store {
             return Err(Refusal::NotAdmin.into());
         }
         let boxed = visitor.boxed;
-        self.db.execute("DELETE FROM entry WHERE box = ?1 AND position < ?2", params![boxed, signed(before)])?;
+        self.db
+            .execute("DELETE FROM entry WHERE box = ?1 AND position < ?2", params![boxed, signed(before)])?;
         self.db.execute(
             "UPDATE box SET first = max(first, min(?2, next)) WHERE id = ?1",
             params![boxed, signed(before)],

@@ -144,7 +144,8 @@ impl Store {
 
     /// Keeps the circle from being forgotten. Written once an hour at most.
     fn renew(&self, boxed: BoxId, now: u64) -> rusqlite::Result<()> {
-        let mut put = self.db.prepare_cached("UPDATE box SET renewed = ?2 WHERE id = ?1 AND renewed < ?2 - 3600")?;
+        let mut put =
+            self.db.prepare_cached("UPDATE box SET renewed = ?2 WHERE id = ?1 AND renewed < ?2 - 3600")?;
         put.execute(params![boxed, signed(now)]).map(drop)
     }
 
@@ -161,15 +162,16 @@ impl Store {
     }
 
     fn standing(&self, boxed: BoxId, device: &DeviceId) -> rusqlite::Result<Option<Standing>> {
-        let mut find = self.db.prepare_cached("SELECT standing FROM device WHERE box = ?1 AND device = ?2")?;
-        let code: Option<u8> =
-            find.query_row(params![boxed, device.0], |row| row.get(0)).optional()?;
+        let mut find =
+            self.db.prepare_cached("SELECT standing FROM device WHERE box = ?1 AND device = ?2")?;
+        let code: Option<u8> = find.query_row(params![boxed, device.0], |row| row.get(0)).optional()?;
         Ok(code.and_then(Standing::of))
     }
 
     /// The invite with which the visitor has stored an admission.
     fn admitted_by(&self, visitor: &Visitor) -> rusqlite::Result<Option<UseId>> {
-        let mut find = self.db.prepare_cached("SELECT invite FROM admission WHERE box = ?1 AND device = ?2")?;
+        let mut find =
+            self.db.prepare_cached("SELECT invite FROM admission WHERE box = ?1 AND device = ?2")?;
         find.query_row(params![visitor.boxed, visitor.device.0], |row| row.get(0).map(UseId)).optional()
     }
 

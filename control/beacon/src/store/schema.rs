@@ -6,8 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Each step makes the database one version newer; a database says its version itself (`user_version`).
-const STEPS: [&str; 1] = [
-    "CREATE TABLE box(
+const STEPS: [&str; 1] = ["CREATE TABLE box(
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         circle BLOB NOT NULL,
         founder BLOB NOT NULL,
@@ -73,8 +72,7 @@ const STEPS: [&str; 1] = [
         time INTEGER NOT NULL,
         bytes BLOB NOT NULL,
         PRIMARY KEY (box, receiver, sender)
-    ) STRICT, WITHOUT ROWID;",
-];
+    ) STRICT, WITHOUT ROWID;"];
 
 /// Opens the database, checks it and brings it up to date. The error says what to do.
 pub(super) fn open(path: &Path) -> Result<Connection, String> {
@@ -103,7 +101,10 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
     db.set_prepared_statement_cache_capacity(64);
     let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
-        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(sound)));
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            Some(sound),
+        ));
     }
     migrate(&mut db)?;
     Ok(db)
@@ -113,7 +114,10 @@ fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version as usize > STEPS.len() {
         let text = "the database was written by a newer version of Ringmesh".to_owned();
-        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(text)));
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(text),
+        ));
     }
     for (number, step) in (0_u32..).zip(STEPS).skip(version as usize) {
         let step_of_its_own = db.transaction()?;

@@ -203,6 +203,3 @@ pub fn connect(
     let task = tokio::spawn(task::run(task::Task::new(config, identity, circle, heard), queue));
     Handle { says, task }
 }
-
-#[cfg(test)]
-mod tests;
