@@ -19,9 +19,12 @@ fn records(text: &str) -> Say {
 async fn founded(beacon: &Beacon, others: &[(u8, Standing)]) -> Device {
     let mut founder = Device::member(&beacon.url, device(1), device(1).device());
     assert!(founder.online().await, "the founder is an admin");
-    let others = others.iter().map(|(number, standing)| entry(&device(*number), *standing));
-    founder.say(Say::Roll(others.chain([entry(&device(1), Standing::Admin)]).collect()));
-    founder.done("roll").await;
+    let named = others.iter().map(|(number, standing)| entry(&device(*number), *standing));
+    founder.say(Say::Roll(named.chain([entry(&device(1), Standing::Admin)]).collect()));
+    // The beacon knows the founder by itself: where there is nothing to tell, nothing is told.
+    if !others.is_empty() {
+        founder.done("roll").await;
+    }
     founder
 }
 
