@@ -146,9 +146,9 @@ fn a_log_is_read_by_pages_stored_once_and_bounded() {
     let share = desk.ask(&member, append(2000, 9));
     assert_eq!(share, Err(Refusal::DeviceFull));
     for fill in 10..13 {
-        desk.ask(&founder, append(18_000, fill)).expect("an admin may fill the box");
+        desk.ask(&founder, append(19_000, fill)).expect("an admin may fill the box");
     }
-    assert_eq!(desk.ask(&founder, append(18_000, 13)), Err(Refusal::CircleFull));
+    assert_eq!(desk.ask(&founder, append(19_000, 13)), Err(Refusal::CircleFull));
     let first = desk.page(&member, 0);
     let positions = |page: &Page| page.entries.iter().map(|stored| stored.position).collect::<Vec<_>>();
     assert_eq!((positions(&first), first.next, first.end), (vec![0, 1, 2, 3, 4], 5, 6));

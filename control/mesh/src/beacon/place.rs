@@ -72,6 +72,9 @@ impl FromStr for BeaconUrl {
         let text = text.trim();
         let start = text.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
         let text = start.map_or(text, |start| &text[start.len()..]);
+        if text.contains("://") {
+            return Err(BadUrl::Host);
+        }
         let (authority, key) = text.split_once('/').unwrap_or((text, ""));
         let key = match key.trim_end_matches('/') {
             "" => None,

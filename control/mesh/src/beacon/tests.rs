@@ -141,7 +141,7 @@ fn addresses_are_read_as_people_pass_them_on() {
         ("beacon://", BadUrl::Host),
         ("nas example", BadUrl::Host),
         ("[nas]", BadUrl::Host),
-        ("https://nas", BadUrl::Port),
+        ("https://nas", BadUrl::Host),
         ("nas:0", BadUrl::Port),
         ("nas:65536", BadUrl::Port),
         ("nas/abcd", BadUrl::Key),
@@ -188,7 +188,7 @@ fn a_proof_leads_from_the_founder_or_the_recovery_key_to_an_admin() {
         assert_eq!(roll::proves(&proof, elsewhere, &device, nobody, nobody), records == 0, "{number}");
         if records > 0 {
             let other = (&circle.id(), &key(8).device());
-            assert_eq!(roll::proves(&proof, other, &device, nobody, nobody), proof[0][1] == 1, "{number}");
+            assert!(!roll::proves(&proof, other, &device, nobody, nobody), "{number} in another's box");
         }
     }
     assert_eq!(roll::proof(&circle, &key(5).device()), None, "no admin");
