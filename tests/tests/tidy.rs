@@ -6,10 +6,15 @@ use serde_json::json;
 /// Shipped files without tests of their own, and what tests them instead.
 const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/api/src/status.rs", "types without code; the executable's own tests print them"),
+    ("control/beacon/src/lib.rs", "the beacon's tests, as a process on real sockets"),
+    ("control/beacon/src/problem.rs", "the beacon's tests of errors, as a process"),
+    ("control/beacon/src/session.rs", "the beacon's tests, as a process on real sockets"),
+    ("control/beacon/src/tls.rs", "the beacon's tests, as a process on real sockets"),
     ("control/cli/src/main.rs", "the executable's own tests"),
     ("control/cli/src/status.rs", "the executable's own tests"),
     ("control/mesh/src/limits.rs", "bounds without code; the tests of what they bound"),
     ("control/mesh/src/testing.rs", "a world for tests and nothing else"),
+    ("control/daemon/src/beacon/", "the beacon's tests, with a beacon as a process"),
     ("control/daemon/src/control/", "the executable's own tests, and the kill tests"),
     ("control/daemon/src/link/attach.rs", "the kill tests"),
     ("control/daemon/src/link/mod.rs", "the kill tests"),
@@ -20,6 +25,7 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/daemon/src/os/process.rs", "the executable's own tests: it turns into a daemon"),
     ("control/daemon/src/os/tun.rs", "every test in a namespace opens a device"),
     ("control/daemon/src/problem.rs", "the executable's own tests of errors"),
+    ("control/mesh/src/limits.rs", "constants, asserted at compile time"),
     ("dataplane/abi/src/bell.rs", "the tests of two processes over one memory"),
     ("dataplane/abi/src/claim.rs", "every codec's own tests refuse through it"),
     ("dataplane/abi/src/fields.rs", "every codec's own tests read and write through it"),

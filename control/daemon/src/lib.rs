@@ -7,6 +7,7 @@
 //! **Invariant:** a tunnel never depends on this process: it may be killed at any instruction and started again while
 //! packets flow, and finds in the data plane everything that it had acknowledged.
 
+pub mod beacon;
 mod control;
 mod event;
 pub mod ifname;
@@ -15,7 +16,6 @@ mod local;
 mod os;
 mod problem;
 mod state;
-pub mod stun;
 pub mod uapi;
 
 pub use control::{Options, run};

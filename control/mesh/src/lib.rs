@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod beacon;
 pub mod circle;
 mod codec;
 mod hash;
@@ -49,6 +50,7 @@ pub mod record;
 pub mod roster;
 pub mod sealed;
 mod signature;
+pub mod stun;
 pub mod sync;
 #[cfg(test)]
 mod testing;

@@ -26,9 +26,9 @@ use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
 use crate::os::watched::{Watched, watched};
 use crate::state::State;
-use crate::stun::Responder;
 use crate::uapi::errno::Errno;
 use crate::uapi::parse::Set;
+use ringmesh_mesh::stun::Responder;
 
 pub use begin::run;
 use report::Ledger;
