@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod files;
+pub(crate) mod interfaces;
 pub(crate) mod links;
 pub(crate) mod process;
 pub(crate) mod tun;
