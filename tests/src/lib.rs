@@ -1,6 +1,7 @@
 //! What the tests across crates stand on.
 //!
 //! - [`tidy`]: the rules of the tree as functions over text, so that each rule can itself be shown to fail
+//! - [`beacon`]: a beacon, and devices that talk to it
 //! - [`program`]: the executable under test and the other implementations, started in a namespace
 //! - [`uapi`]: what `wg` says to them, said by ourselves
 //! - [`tunnel`]: two devices with a tunnel between them
@@ -13,6 +14,7 @@
 //! **Invariant:** nothing that ships depends on this crate, and what it tests it reaches as anybody else would:
 //! through the executable, the `wg` interface and the network.
 
+pub mod beacon;
 pub mod hostile;
 pub mod process;
 pub mod program;

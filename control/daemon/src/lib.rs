@@ -8,6 +8,7 @@
 //! **Invariant:** a tunnel never depends on this process: it may be killed at any instruction and started again while
 //! packets flow, and finds in the data plane everything that it had acknowledged.
 
+pub mod beacon;
 pub mod circle;
 mod control;
 mod event;
@@ -17,7 +18,6 @@ mod local;
 mod os;
 mod problem;
 mod state;
-pub mod stun;
 pub mod uapi;
 
 pub use control::{Options, run};

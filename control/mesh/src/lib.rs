@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod beacon;
 pub mod circle;
 mod codec;
 mod hash;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod roster;
 pub mod sealed;
 mod signature;
+pub mod stun;
 pub mod sync;
 pub mod time;
 

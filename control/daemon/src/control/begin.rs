@@ -16,7 +16,7 @@ use crate::os::udp::Sockets;
 use crate::os::{links, process};
 use crate::problem::{Doing, Problem};
 use crate::state::State;
-use crate::stun::Responder;
+use ringmesh_mesh::stun::Responder;
 
 /// Runs the control process of one tunnel until it ends.
 ///

@@ -23,7 +23,7 @@ use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
 use crate::os::watched::{Watched, watched};
 use crate::state::State;
-use crate::stun::Responder;
+use ringmesh_mesh::stun::Responder;
 use crate::uapi::errno::Errno;
 use crate::uapi::parse::Set;
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{ANSWER_LEN_MAX, BURST, PER_SECOND, Responder};
+use super::{ANSWER_LEN_MAX, BURST, PER_SECOND, Responder, mapped};
 
 /// A binding request with the transaction number of RFC 5769.
 fn request(attributes: &[u8]) -> Vec<u8> {
@@ -87,6 +87,23 @@ proptest! {
         let datagram = if good_head { request(&bytes) } else { bytes };
         if let Some(answer) = answer(&datagram, "[2001:db8::1]:5") {
             prop_assert!(answer.len() <= ANSWER_LEN_MAX);
+        }
+    }
+}
+
+#[test]
+fn who_asks_reads_the_answer_to_its_own_question_and_no_other() {
+    let transaction = *b"transactions";
+    let question = super::request(&transaction);
+    for source in ["192.0.2.1:32853", "[2001:db8::7]:1", "[::ffff:192.0.2.1]:65535"] {
+        let answer = answer(&question, source).expect(source);
+        let source: SocketAddr = source.parse().expect("an address");
+        let plain = SocketAddr::new(source.ip().to_canonical(), source.port());
+        assert_eq!(mapped(&answer, &transaction), Some(plain));
+        assert_eq!(mapped(&answer, b"another one!"), None);
+        assert_eq!(mapped(&question, &transaction), None);
+        for cut in 0..answer.len() {
+            assert_eq!(mapped(&answer[..cut], &transaction), None, "{cut}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Answers STUN binding requests: "this is your address as I see it" (RFC 8489).
+//! STUN binding requests (RFC 8489): "what is my address, as you see it?", and the answer.
 //!
-//! The requests arrive on the tunnel's own port, so whoever asks learns the mapping of exactly the hole that will carry the
-//! tunnel. Off unless asked for.
+//! A tunnel answers them on its own port, so whoever asks learns the mapping of exactly the hole that will carry the tunnel; a
+//! beacon answers them on its port. A device asks from its tunnel's port.
 //!
 //! **Invariant:** pure, and no amplifier: an answer is at most [`ANSWER_LEN_MAX`] bytes long, and there are at most [`PER_SECOND`] of
 //! them a second, whoever asks.
@@ -34,8 +34,8 @@ impl Responder {
     ///
     /// `now` is the time since boot.
     pub fn answer(&mut self, datagram: &[u8], source: SocketAddr, now: Duration) -> Option<Vec<u8>> {
-        let transaction = binding_request(datagram)?;
-        self.take(now).then(|| binding_success(transaction, source))
+        let answer = answer(datagram, source)?;
+        self.take(now).then_some(answer)
     }
 
     fn take(&mut self, now: Duration) -> bool {
@@ -48,6 +48,12 @@ impl Responder {
         self.tokens -= u32::from(any);
         any
     }
+}
+
+/// The answer to `datagram` from `source`, if it is a plain binding request. The caller answers for the rate.
+#[must_use]
+pub fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+    binding_request(datagram).map(|transaction| binding_success(transaction, source))
 }
 
 /// The transaction number of a well-formed binding request (RFC 8489, section 5).
@@ -99,8 +105,53 @@ fn binding_success(transaction: &[u8; TRANSACTION_LEN], source: SocketAddr) -> V
     answer
 }
 
+/// A binding request. `transaction` is random, so that only who saw the request can answer it.
+#[must_use]
+pub fn request(transaction: &[u8; TRANSACTION_LEN]) -> [u8; HEADER_LEN] {
+    let mut datagram = [0; HEADER_LEN];
+    datagram[..2].copy_from_slice(&BINDING_REQUEST.to_be_bytes());
+    datagram[4..8].copy_from_slice(&COOKIE);
+    datagram[8..].copy_from_slice(transaction);
+    datagram
+}
+
+/// The address in the answer to the request with this transaction; `None` for any other datagram.
+#[must_use]
+pub fn mapped(datagram: &[u8], transaction: &[u8; TRANSACTION_LEN]) -> Option<SocketAddr> {
+    let (header, mut attributes) = datagram.split_first_chunk::<HEADER_LEN>()?;
+    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    let ours = header[..2] == BINDING_SUCCESS.to_be_bytes() && header[4..8] == COOKIE && header[8..] == transaction[..];
+    if !ours || len != attributes.len() {
+        return None;
+    }
+    while let Some((head, rest)) = attributes.split_first_chunk::<4>() {
+        let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        if head[..2] == XOR_MAPPED_ADDRESS.to_be_bytes() {
+            return unmask(rest.get(..len)?, transaction);
+        }
+        attributes = rest.get(len.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// The value of XOR-MAPPED-ADDRESS (section 14.2), read.
+fn unmask(value: &[u8], transaction: &[u8; TRANSACTION_LEN]) -> Option<SocketAddr> {
+    let (head, address) = value.split_first_chunk::<4>()?;
+    let port = u16::from_be_bytes([head[2] ^ COOKIE[0], head[3] ^ COOKIE[1]]);
+    let mut plain = [0; 16];
+    let mask = COOKIE.iter().chain(transaction);
+    plain.iter_mut().zip(address.iter().zip(mask)).for_each(|(out, (byte, mask))| *out = byte ^ mask);
+    let ip: IpAddr = match (head[1], address.len()) {
+        (1, 4) => [plain[0], plain[1], plain[2], plain[3]].into(),
+        (2, 16) => plain.into(),
+        _ => return None,
+    };
+    (port != 0 && !ip.is_unspecified()).then_some(SocketAddr::new(ip, port))
+}
+
 const HEADER_LEN: usize = 20;
-const TRANSACTION_LEN: usize = 12;
+/// Length of a transaction's number, in bytes.
+pub const TRANSACTION_LEN: usize = 12;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: u16 = 0x0001;
 const BINDING_SUCCESS: u16 = 0x0101;
