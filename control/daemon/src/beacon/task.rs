@@ -167,7 +167,8 @@ async fn serve(task: &mut Task, line: Line, says: &mut mpsc::Receiver<Say>) -> R
     let Line { stream, greeting, welcome } = line;
     let Welcome { log, first, end, admin, roll } = welcome;
     task.told = None;
-    task.tell(Heard::Online { key: greeting.beacon, seen: greeting.seen, time: greeting.time, admin }).await?;
+    task.tell(Heard::Online { key: greeting.beacon, seen: greeting.seen, time: greeting.time, admin })
+        .await?;
     if task.cursor.log != log {
         task.cursor = Cursor { log, position: 0 };
     }
@@ -280,7 +281,9 @@ async fn hear(task: &mut Task, now: &mut Now, message: &[u8]) -> Result<ControlF
             task.tell(Heard::Receipt(receipt)).await?;
         }
         (Answer::Done, Request::Ping) => {}
-        (Answer::Done, Request::Fetch { .. } | Request::Admission { .. }) => return Ok(ControlFlow::Break(())),
+        (Answer::Done, Request::Fetch { .. } | Request::Admission { .. }) => {
+            return Ok(ControlFlow::Break(()));
+        }
         (Answer::Done, _) => task.tell(Heard::Done(wish.what)).await?,
         (Answer::Refused(why), _) => return refused(task, wish.what, why).await,
         (Answer::Welcome(_) | Answer::Page(_) | Answer::Receipt(_), _) => return Ok(ControlFlow::Break(())),

@@ -5,6 +5,7 @@
 //! | `begin` | up and down |
 //! | `steer` | from roster to tunnel, addresses and filter |
 //! | `announce` | what is said and heard on the LAN |
+//! | `beacons` | what is said and heard through beacons |
 //! | `talk` | what is said and heard through the mesh |
 //! | `change` | what follows from new records: witnesses, confirmations, a new circle key |
 //! | `tick` | what time alone brings |
@@ -12,6 +13,7 @@
 //! **Invariant:** what the roster does not name is no peer, but for those who answered us while we join.
 
 mod announce;
+mod beacons;
 mod begin;
 mod change;
 mod steer;
@@ -22,17 +24,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::identity::{DeviceId, RecordHash};
 use ringmesh_mesh::permission::filter::Filter;
+use ringmesh_mesh::record::Receipt;
 use ringmesh_mesh::sealed::SealKey;
 use ringmesh_wire::keys::PublicKey;
 use tokio::sync::mpsc;
+
+pub(super) use beacons::Line;
 
 use super::exchange::{self, Exchange, Frame};
 use super::lan::{self, Lan};
 use super::membership::Membership;
 use super::reach::Reach;
 use super::tunnel::{SeenPeer, Tunnel};
+use crate::beacon::Heard;
 use crate::os::interfaces::Interface;
 
 /// Devices that are no members and whose signals are kept: joiners on the LAN.
@@ -47,6 +54,7 @@ const LINKS_MAX: usize = 256;
 pub(super) struct Ears {
     pub(super) lan: mpsc::Sender<lan::Heard>,
     pub(super) exchange: mpsc::Sender<exchange::News>,
+    pub(super) beacons: mpsc::Sender<(BeaconUrl, Heard)>,
 }
 
 /// A circle that is up.
@@ -89,6 +97,8 @@ pub(super) struct Active {
     confirmed: BTreeSet<DeviceId>,
     /// When a new circle key is to be drawn, if it is.
     rekey_at: Option<Duration>,
+    /// When the next permission ends by itself.
+    grant_ends_at: Option<Duration>,
     /// When our new WireGuard key takes the old one's place.
     switch_at: Option<Duration>,
     look_at: Duration,
@@ -98,6 +108,10 @@ pub(super) struct Active {
     pub(super) filter: Filter,
     /// What the user should know, one sentence each.
     pub(super) notes: BTreeSet<String>,
+    /// The beacons that we come to.
+    pub(super) beacons: BTreeMap<BeaconUrl, Line>,
+    /// A beacon's receipt for our admission, until it is of use.
+    receipt: Option<Receipt>,
     ears: Ears,
 }
 

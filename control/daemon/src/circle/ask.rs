@@ -87,7 +87,7 @@ impl Ask {
         if caller == Caller::Root {
             return Ok(());
         }
-        let routes = |what: &str| matches!(what, "exit" | "lan");
+        let routes = |what: &str| matches!(what.to_lowercase().as_str(), "exit" | "lan");
         let root_only = match self {
             Self::Recover(_) | Self::KeyRotate => "the keys of this device",
             Self::Up(up) if !up.beacons.is_empty() => "beacons",

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ringmesh_mesh::address::ipv6_of;
+use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::circle::{Circle, Ingested};
 use ringmesh_mesh::identity::{CircleId, DeviceId, SigningKey};
 use ringmesh_mesh::invite::Code;
+use ringmesh_mesh::limits::BEACONS_MAX;
 use ringmesh_mesh::name::Label;
 use ringmesh_mesh::record::{self, Body, Place, Profile, Record, Role, Unverified};
 use ringmesh_mesh::roster::{Member, Roster};
@@ -111,6 +113,28 @@ impl Membership {
     pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    /// The beacons to come to: those that were set, and those of our invite.
+    pub(super) fn beacons(&self) -> Vec<BeaconUrl> {
+        let text = self.store.setting(Setting::Beacons).ok().flatten().unwrap_or_default();
+        let mut urls: Vec<BeaconUrl> = text.split_whitespace().filter_map(|url| url.parse().ok()).collect();
+        let invited =
+            self.code.iter().flat_map(|code| code.beacons()).filter_map(|beacon| BeaconUrl::of(beacon).ok());
+        urls.extend(invited);
+        urls.sort();
+        urls.dedup();
+        urls.truncate(BEACONS_MAX);
+        urls
+    }
+
+    /// Sets the beacons to come to.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(super) fn set_beacons(&mut self, urls: &[BeaconUrl]) -> Result<(), StoreProblem> {
+        let text: Vec<String> = urls.iter().map(ToString::to_string).collect();
+        self.store.set(Setting::Beacons, &text.join(" "))
     }
 
     // --- writing ----------------------------------------------------------------------------------
@@ -274,6 +298,12 @@ impl Membership {
 
     /// The invite has done its work.
     pub(super) fn forget_code(&mut self) {
+        // Its beacons are the circle's for us from now on.
+        let beacons = self.beacons();
+        if let Err(problem) = self.set_beacons(&beacons) {
+            tracing::error!(%problem, "storing the beacons");
+            return;
+        }
         self.code = None;
         self.source(CODE).remove();
     }

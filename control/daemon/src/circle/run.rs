@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
+use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::name::Label;
 use rustix::fs::FlockOperation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +17,7 @@ use super::membership::{Cannot, Membership};
 use super::paths::Paths;
 use super::store::Setting;
 use super::{exchange, lan, secret, server};
+use crate::beacon::Heard;
 use crate::os::clock::boottime;
 use crate::os::interfaces::{self, Interface};
 use crate::os::{files, process};
@@ -67,6 +69,7 @@ struct Inputs {
     lan: mpsc::Receiver<lan::Heard>,
     exchange: mpsc::Receiver<exchange::News>,
     interfaces: mpsc::Receiver<()>,
+    beacons: mpsc::Receiver<(BeaconUrl, Heard)>,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -104,6 +107,7 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
     let (asked_sender, asked) = mpsc::channel(ASKED_MAX);
     let (lan_sender, lan) = mpsc::channel(HEARD_MAX);
     let (exchange_sender, exchange) = mpsc::channel(NEWS_MAX);
+    let (beacons_sender, beacons) = mpsc::channel(NEWS_MAX);
     let (interfaces_sender, interfaces_changed) = mpsc::channel(1);
     interfaces::watch(interfaces_sender).doing("watching network interfaces")?;
     tokio::spawn(server::serve(listener, asked_sender));
@@ -113,13 +117,14 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
         interfaces: interfaces::list().await.doing("reading network interfaces")?,
         waiters: Vec::new(),
         since: boottime(),
-        ears: Ears { lan: lan_sender, exchange: exchange_sender },
+        ears: Ears { lan: lan_sender, exchange: exchange_sender, beacons: beacons_sender },
         broken: Vec::new(),
         inputs: Inputs {
             asked,
             lan,
             exchange,
             interfaces: interfaces_changed,
+            beacons,
             terminate: signal(SignalKind::terminate()).doing("watching for signals")?,
             interrupt: signal(SignalKind::interrupt()).doing("watching for signals")?,
         },
@@ -216,6 +221,7 @@ impl Daemon {
             Some(event) = inputs.asked.recv() => event,
             Some(news) = inputs.exchange.recv() => Event::Exchange(news),
             Some(heard) = inputs.lan.recv() => Event::Lan(heard),
+            Some((url, heard)) = inputs.beacons.recv() => Event::Beacon(url, heard),
             Some(()) = inputs.interfaces.recv() => Event::Interfaces,
         }
     }
@@ -244,6 +250,11 @@ impl Daemon {
             Event::Exchange(news) => {
                 if let Some(active) = &mut self.active {
                     active.on_news(news).await;
+                }
+            }
+            Event::Beacon(url, heard) => {
+                if let Some(active) = &mut self.active {
+                    active.on_beacon(url, heard).await;
                 }
             }
             Event::Deadline => {

@@ -58,7 +58,7 @@ pub(crate) enum Setting {
     Starts,
     /// The name that this device wants to have.
     Name,
-    /// The beacons, as JSON.
+    /// The beacons' addresses, separated by spaces.
     Beacons,
 }
 

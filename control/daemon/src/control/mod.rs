@@ -23,9 +23,9 @@ use crate::os::links::{News, Watch};
 use crate::os::tun::Fate;
 use crate::os::watched::{Watched, watched};
 use crate::state::State;
-use ringmesh_mesh::stun::Responder;
 use crate::uapi::errno::Errno;
 use crate::uapi::parse::Set;
+use ringmesh_mesh::stun::Responder;
 
 pub use begin::run;
 use report::Ledger;

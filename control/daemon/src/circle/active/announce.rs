@@ -4,6 +4,7 @@
 //! the key of its invite; a member takes the records in, witnesses them, and answers with where it is. The rest goes through the
 //! tunnel that both can build then.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ringmesh_mesh::identity::DeviceId;
@@ -40,6 +41,9 @@ impl Active {
     pub(super) fn announce(&mut self) {
         let pause = if self.membership.role().is_some() {
             self.announce_to_circle();
+            if self.announced == 1 {
+                self.signal_beacons();
+            }
             MEMBER_PAUSES.get(self.announced as usize).or(MEMBER_PAUSES.last()).copied().unwrap_or_default()
         } else if self.membership.code.is_some() {
             self.show_ourselves();
@@ -74,7 +78,8 @@ impl Active {
     pub(super) fn signal(&mut self, to: Option<DeviceId>) -> Signal {
         let host = |address| Candidate { kind: Kind::Host, address };
         let candidates = self.endpoints().into_iter().filter(|address| address.port() != 0).map(host);
-        let candidates = candidates.take(CANDIDATES_MAX).collect();
+        let seen = self.seen_addresses().map(|address| Candidate { kind: Kind::Reflexive, address });
+        let candidates = candidates.chain(seen).take(CANDIDATES_MAX).collect();
         let membership = &mut self.membership;
         Signal {
             circle: membership.id,
@@ -131,7 +136,7 @@ impl Active {
     async fn on_announcement(&mut self, key: &SealKey, heard: &Heard) {
         let Some(signal) = self.open(key, heard) else { return };
         let member = self.membership.roster().is_some_and(|roster| roster.is_member(&signal.from));
-        if member && self.hear(&signal, heard) == Fresh::Moved {
+        if member && self.hear(&signal, Some(heard.from.ip())) == Fresh::Moved {
             self.announce_soon();
             self.try_now(signal.from).await;
         }
@@ -145,7 +150,7 @@ impl Active {
             self.on_joiner_signal(room, &signal, heard).await;
         } else if signal.to.is_some() {
             let room_left = self.provisional.len() < PROVISIONAL_MAX || self.provisional.contains_key(&from);
-            if room_left && self.hear(&signal, heard) != Fresh::Old {
+            if room_left && self.hear(&signal, Some(heard.from.ip())) != Fresh::Old {
                 self.provisional.insert(from, signal.wireguard);
                 self.try_now(from).await;
             }
@@ -158,7 +163,7 @@ impl Active {
         if signal.to.is_some() || (!known && strangers() >= STRANGERS_MAX) {
             return;
         }
-        let fresh = self.hear(signal, heard);
+        let fresh = self.hear(signal, Some(heard.from.ip()));
         let now = boottime();
         self.answered.retain(|_, at| now < *at + ANSWER_EVERY);
         if fresh == Fresh::Old || self.answered.contains_key(&signal.from) {
@@ -184,17 +189,17 @@ impl Active {
         }
     }
 
-    fn hear(&mut self, signal: &Signal, heard: &Heard) -> Fresh {
+    /// Takes in where a device is. `observed` is from where its word came over the LAN.
+    pub(super) fn hear(&mut self, signal: &Signal, observed: Option<IpAddr>) -> Fresh {
         let mut candidates = signal.candidates.clone();
         let (block, prefix) =
             (self.membership.roster().map(|roster| roster.block), self.membership.ipv6().segments());
         // An address of the mesh would be a tunnel through itself.
         candidates.retain(|candidate| match candidate.address.ip() {
-            std::net::IpAddr::V4(v4) => block.is_none_or(|block| !block.contains(v4)),
-            std::net::IpAddr::V6(v6) => v6.segments()[..3] != prefix[..3],
+            IpAddr::V4(v4) => block.is_none_or(|block| !block.contains(v4)),
+            IpAddr::V6(v6) => v6.segments()[..3] != prefix[..3],
         });
-        let observed = heard.from.ip();
         let own = self.own_ips.clone();
-        self.reach.entry(signal.from).or_default().hear(signal.serial, &candidates, Some(observed), &own)
+        self.reach.entry(signal.from).or_default().hear(signal.serial, &candidates, observed, &own)
     }
 }

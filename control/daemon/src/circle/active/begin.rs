@@ -50,12 +50,15 @@ impl Active {
             witnessed: Default::default(),
             confirmed: Default::default(),
             rekey_at: None,
+            grant_ends_at: None,
             switch_at: None,
             look_at: boottime(),
             greet_at: boottime() + GREET_EVERY,
             mark_at: Duration::ZERO,
             filter: Default::default(),
             notes: Default::default(),
+            beacons: Default::default(),
+            receipt: None,
             ears,
         };
         active.lan.follow(interfaces);
@@ -65,6 +68,8 @@ impl Active {
             return Err((active.membership, problem));
         }
         active.choose_port().await;
+        let beacons = active.membership.beacons();
+        active.use_beacons(&beacons);
         active.announce();
         Ok(active)
     }

@@ -27,6 +27,7 @@ impl Active {
                     || !was_up && self.membership.role().is_some()
                 {
                     self.announced = 0;
+                    self.enter_again();
                     self.announce();
                 }
                 new
@@ -43,6 +44,7 @@ impl Active {
         self.push(&ingested.added, from);
         self.owe();
         self.after_start();
+        self.publish();
         // A device that was removed should hear it from us, if its connection still takes it.
         tokio::task::yield_now().await;
         self.steer_or_note().await;
@@ -64,7 +66,11 @@ impl Active {
                 return;
             }
             match self.membership.write(wall_secs(), bodies) {
-                Ok(ingested) => self.push(&ingested.added, None),
+                Ok(ingested) => {
+                    self.push(&ingested.added, None);
+                    let new: Vec<DeviceId> = ingested.changed.into_iter().collect();
+                    new.into_iter().for_each(|device| self.parcel_through_beacons(Some(device)));
+                }
                 Err(problem) => self.note_store(Err(problem)),
             }
         }
@@ -133,7 +139,10 @@ impl Active {
     pub(super) fn rekey(&mut self) {
         self.rekey_at = None;
         match self.membership.draw_key() {
-            Ok(()) => self.on_new_key(),
+            Ok(()) => {
+                self.on_new_key();
+                self.parcel_through_beacons(None);
+            }
             Err(problem) => self.note_store(Err(problem)),
         }
     }

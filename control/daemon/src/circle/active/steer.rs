@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ringmesh_mesh::address::{PREFIX_V6, ipv6_of};
 use ringmesh_mesh::identity::DeviceId;
@@ -119,11 +120,16 @@ impl Active {
     pub(super) fn filter_now(&mut self) {
         let me = self.membership.me();
         let mut mark = self.membership.mark;
-        let filter = self.membership.roster().map(|roster| {
-            Filter::of(&effective(roster, wall_secs(), &mut mark), &me, Services { files: FILES_PORT })
+        let found = self.membership.roster().map(|roster| {
+            let now = effective(roster, wall_secs(), &mut mark);
+            let ends = now.next_end().map(|end| end.saturating_sub(now.now()) + 1);
+            (Filter::of(&now, &me, Services { files: FILES_PORT }), ends)
         });
         self.membership.mark = mark;
-        self.filter = filter.unwrap_or_default();
+        let (filter, ends) = found.unwrap_or_default();
+        // In steps of at most an hour, since the wall clock may jump meanwhile.
+        let step = |secs: u64| boottime() + Duration::from_secs(secs.min(3600));
+        (self.filter, self.grant_ends_at) = (filter, ends.map(step));
     }
 
     /// What joiners' messages are sealed with: our invite while we join, else all invites that are good yet.

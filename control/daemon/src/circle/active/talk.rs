@@ -119,6 +119,8 @@ impl Active {
             self.send(link, Frame::Key(self.current_key()));
         }
         self.announce_soon();
+        self.publish();
+        self.signal_beacons();
     }
 
     /// Begins a connection with a device, unless there is one.

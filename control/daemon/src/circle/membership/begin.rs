@@ -161,6 +161,7 @@ impl Membership {
             dir,
         };
         loaded.read_records()?;
+        loaded.forget_history()?;
         loaded.finish_rotation()?;
         Ok(Some(loaded))
     }
@@ -180,6 +181,12 @@ impl Membership {
             Err(_) => return Err(StoreProblem::Corrupt(self.dir.join(DATABASE)).into()),
         }
         Ok(())
+    }
+
+    /// Drops records that admins' checkpoints leave out and nothing follows from.
+    fn forget_history(&mut self) -> Result<(), StoreProblem> {
+        let dropped = self.circle.as_mut().map(Circle::forget).unwrap_or_default();
+        if dropped.is_empty() { Ok(()) } else { self.store.forget(&dropped) }
     }
 
     /// A rotation that was cut short: if the circle knows the new key, it counts.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use ringmesh_api::circle::life::{Join, Joined, Leave, Up, Upped};
 use ringmesh_api::circle::{Code, Done, Refusal};
 use ringmesh_mesh::address::Ipv4Block;
+use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::identity::SigningKey;
 use ringmesh_mesh::invite;
+use ringmesh_mesh::limits::BEACONS_MAX;
 use ringmesh_mesh::name::Label;
 use ringmesh_mesh::record::{Body, Revoke, Role, Scope};
 use tokio::sync::oneshot;
@@ -32,6 +34,7 @@ impl Daemon {
     pub(super) async fn up(&mut self, up: Up) -> Result<Upped, Refusal> {
         let name = up.name.as_deref().map(label).transpose()?;
         let asked = up.circle.as_deref().map(label).transpose()?;
+        let beacons = beacons(&up.beacons)?;
         if let Some(active) = &self.active {
             let ours = &active.membership.name;
             if asked.as_ref().is_some_and(|asked| asked != ours) {
@@ -39,7 +42,7 @@ impl Daemon {
                     format!("the circle {ours} is up, and a device takes part in one circle at a time");
                 return Err(Refusal::new(Code::Exists, sentence).fix("`ringmesh down` first"));
             }
-            return self.upped(false, None, name).await;
+            return self.upped(false, None, name, &beacons).await;
         }
         let there = self.circles();
         let circle = match asked {
@@ -51,7 +54,7 @@ impl Daemon {
             Some(mut membership) => {
                 membership.store.set(Setting::Up, "1")?;
                 self.take_part(membership).await?;
-                self.upped(false, None, name).await
+                self.upped(false, None, name, &beacons).await
             }
             None => {
                 let name = name.unwrap_or_else(own_name);
@@ -59,7 +62,7 @@ impl Daemon {
                 let (membership, recovery) =
                     Membership::found(&self.paths, &circle, &name, block, wall_secs())?;
                 self.take_part(membership).await?;
-                self.upped(true, Some(recovery), None).await
+                self.upped(true, Some(recovery), None, &beacons).await
             }
         }
     }
@@ -79,11 +82,16 @@ impl Daemon {
         founded: bool,
         recovery: Option<SigningKey>,
         rename: Option<Label>,
+        beacons: &[BeaconUrl],
     ) -> Result<Upped, Refusal> {
         if let Some(name) = rename {
             self.call_ourselves(name).await?;
         }
         let active = self.up_circle()?;
+        if !beacons.is_empty() {
+            active.membership.set_beacons(beacons)?;
+            active.use_beacons(beacons);
+        }
         let membership = &active.membership;
         Ok(Upped {
             circle: membership.name.to_string(),
@@ -205,6 +213,18 @@ impl Daemon {
         }
         done(format!("This device has left the circle {name} and forgotten it"))
     }
+}
+
+/// Addresses of beacons as a person typed them.
+fn beacons(texts: &[String]) -> Result<Vec<BeaconUrl>, Refusal> {
+    if texts.len() > BEACONS_MAX {
+        return Err(Refusal::new(Code::Usage, format!("a circle uses at most {BEACONS_MAX} beacons")));
+    }
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|bad: ringmesh_mesh::beacon::place::BadUrl| Refusal::new(Code::Usage, bad.to_string()))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// A name as a person typed it, or what is wrong with it.

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use ringmesh_api::circle::look::{
-    CircleState, CircleStatus, Device, Log, LogLine, PathState, Peers, ShowLog, Verified, Wait, Waiting,
-    Whois,
+    BeaconState, CircleState, CircleStatus, Device, Log, LogLine, PathState, Peers, ShowLog, Verified, Wait,
+    Waiting, Whois,
 };
 use ringmesh_api::circle::{Code, Refusal};
+use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::history;
 use ringmesh_mesh::identity::DeviceId;
 use ringmesh_mesh::roster::Member;
 use tokio::sync::oneshot;
 
 use super::{done, find, known, life};
-use crate::circle::active::Active;
+use crate::circle::active::{Active, Line};
 use crate::circle::ask::{Answer, answer};
 use crate::circle::run::{Condition, Daemon, Waiter};
 use crate::os::clock::{boottime, wall_secs};
@@ -145,10 +146,16 @@ fn state(active: &Active) -> CircleState {
         device: own_device(active),
         devices: roster.map_or(0, |roster| roster.members.len()),
         records: membership.circle.as_ref().map_or(0, ringmesh_mesh::circle::Circle::len),
-        beacons: vec![],
+        beacons: active.beacons.iter().map(|(url, line)| beacon(url, line)).collect(),
         waiting: waiting.collect(),
         notes,
     }
+}
+
+fn beacon(url: &BeaconUrl, line: &Line) -> BeaconState {
+    let detail =
+        line.seen.map_or_else(|| line.why.clone(), |seen| format!("sees this device at {}", seen.ip()));
+    BeaconState { address: url.authority(), online: line.seen.is_some(), detail }
 }
 
 /// This device, also while it is no member yet.

@@ -32,12 +32,14 @@ impl Daemon {
         let active = self.as_admin()?;
         let now = wall_secs();
         let expires = now.saturating_add(invite.for_secs);
-        let wanted = Wanted { guest: invite.guest, uses: invite.uses, expires, beacons: vec![] };
+        let wanted =
+            Wanted { guest: invite.guest, uses: invite.uses, expires, beacons: active.pinned_beacons() };
         let membership = &active.membership;
         let code =
             invite::Code::new(random(), membership.id, membership.name.clone(), membership.me(), now, wanted);
         let code = code.map_err(|bad| Refusal::new(Code::Usage, bad.to_string()))?;
         active.write([Body::Invite(code.record())]).await?;
+        active.offer(&code);
         Ok(Invited {
             code: code.text().to_string(),
             link: code.link().to_string(),
@@ -169,8 +171,7 @@ impl Daemon {
             if roster.is_admin(&device) {
                 return done(format!("{called} is an admin now"));
             }
-            let sentence = format!("{called} was removed from the admins once, and that is for good");
-            return Err(Refusal::new(Code::NotAllowed, sentence).fix("let it join again with a new identity"));
+            return Err(never_again(&called));
         }
         if !is {
             return Err(Refusal::new(Code::Usage, format!("{called} is no admin")));
@@ -215,9 +216,17 @@ impl Daemon {
                 (Body::Admit(admit), format!("{} is an admin of the circle {name} now", roster.call(&device)))
             }
         };
+        let named = match &body {
+            Body::Admit(admit) => Some(admit.device),
+            _ => None,
+        };
         let ingested = active.membership.write_as(&key, wall_secs(), [body])?;
         active.after(ingested, None).await;
-        done(sentence)
+        let (_, roster) = known(active)?;
+        match named.filter(|device| !roster.is_admin(device)) {
+            None => done(sentence),
+            Some(device) => Err(never_again(&roster.call(&device))),
+        }
     }
 
     pub(super) async fn key_rotate(&mut self) -> Result<Done, Refusal> {
@@ -229,6 +238,12 @@ impl Daemon {
             "This device has a new WireGuard key; devices that are offline now hear of it when they are back",
         )
     }
+}
+
+fn never_again(called: &str) -> Refusal {
+    let sentence = format!("{called} was removed from the admins once, and that is for good");
+    Refusal::new(Code::NotAllowed, sentence)
+        .fix("name another device, or let it join again with a new identity")
 }
 
 /// The recovery key as people keep it: its seed in hexadecimal digits, in groups.
