@@ -36,6 +36,7 @@ pub const UNSAFE: &[Room] = &[
 /// Where a clock may be read or a thread may sleep; the lint `disallowed_methods` names both.
 pub const CLOCKS: &[Room] = &[
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
+    ("control/cli/tests/circle/stage.rs", "waits for conditions with a limit"),
     ("control/cli/tests/e2e/stage.rs", "waits for conditions with a limit"),
 ];
 

@@ -107,10 +107,19 @@ impl Tunnel {
         Ok(seen)
     }
 
-    /// Ends it: interface, sockets and both processes.
-    pub(super) fn end(&self) {
+    /// Ends it: interface, sockets and both processes. Returns when they are gone, or do not go in time.
+    pub(super) async fn end(&self) {
         // What ends a tunnel of ours, as it would any of wireguard-go's.
         let _ = std::fs::remove_file(self.name.wg_socket());
+        // The lock is the last of it to go.
+        let gone = async {
+            while self.name.lock_file().exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(PATIENCE, gone).await.is_err() {
+            tracing::warn!(interface = %self.name, "the tunnel does not end");
+        }
     }
 
     async fn ask(&self, request: &[u8]) -> io::Result<Zeroizing<String>> {

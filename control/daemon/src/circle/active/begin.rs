@@ -64,7 +64,7 @@ impl Active {
         active.lan.follow(interfaces);
         active.after_start();
         if let Err(problem) = active.steer().await {
-            active.tunnel.end();
+            active.tunnel.end().await;
             return Err((active.membership, problem));
         }
         active.choose_port().await;
@@ -96,12 +96,12 @@ impl Active {
     }
 
     /// Takes no part any more; the tunnel ends.
-    pub(in crate::circle) fn end(mut self) -> Membership {
+    pub(in crate::circle) async fn end(mut self) -> Membership {
         let stored = self.membership.store_mark();
         self.note_store(stored);
         self.lan.close();
         self.exchange = None;
-        self.tunnel.end();
+        self.tunnel.end().await;
         self.membership
     }
 

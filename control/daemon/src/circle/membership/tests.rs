@@ -131,7 +131,7 @@ fn records_of_another_circle_and_forgeries_have_no_effect() {
 #[test]
 fn a_rotation_that_was_cut_short_is_finished_or_forgotten() {
     let device = Device::new("rotation");
-    let mut membership = device.found();
+    let membership = device.found();
     let old = public_of(&membership.wireguard);
     // Cut off between the file and the record: nobody has heard of the key.
     membership.source(NEXT_WIREGUARD).write(&[8; 32]).expect("writes");

@@ -181,12 +181,12 @@ impl Daemon {
     }
 
     /// This device takes no part until the next `up`; also one that failed half way is ended.
-    pub(super) fn down(&mut self) -> Result<Done, Refusal> {
+    pub(super) async fn down(&mut self) -> Result<Done, Refusal> {
         let active = self.up_circle()?;
         active.membership.store.set(Setting::Up, "0")?;
         let name = active.membership.name.clone();
         if let Some(active) = self.active.take() {
-            active.end();
+            active.end().await;
         }
         done(format!("The circle {name} is down on this device"))
     }
@@ -209,7 +209,7 @@ impl Daemon {
             tokio::time::sleep(FAREWELL).await;
         }
         if let Some(active) = self.active.take() {
-            active.end().erase();
+            active.end().await.erase();
         }
         done(format!("This device has left the circle {name} and forgotten it"))
     }

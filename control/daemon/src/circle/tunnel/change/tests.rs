@@ -10,7 +10,7 @@ fn hex(byte: u8) -> String {
 
 fn wanted(peers: &[([u8; 32], WantedPeer)]) -> Wanted {
     let peers = peers.iter().map(|(key, peer)| (PublicKey(*key), peer.clone())).collect();
-    Wanted { private_key: PrivateKey::new([7; 32]), listen_port: 51820, peers }
+    Wanted { private_key: PrivateKey::new([0x48; 32]), listen_port: 51820, peers }
 }
 
 fn peer(range: &str, keepalive_secs: u16, endpoint: Option<&str>) -> WantedPeer {
@@ -23,7 +23,7 @@ fn peer(range: &str, keepalive_secs: u16, endpoint: Option<&str>) -> WantedPeer 
 
 /// What `wg` would answer of a tunnel with this key, port and peers.
 fn seen(peers: &str) -> Seen {
-    let text = format!("private_key={}\nlisten_port=51820\n{peers}errno=0\n\n", hex(7));
+    let text = format!("private_key={}\nlisten_port=51820\n{peers}errno=0\n\n", hex(0x48));
     let (seen, errno) = answer::read(&text);
     assert_eq!(errno, 0);
     seen
@@ -79,7 +79,7 @@ fn only_differences_are_said() {
 #[test]
 fn a_new_tunnel_gets_its_key_and_port() {
     let text = request(&Seen::default(), &wanted(&[])).expect("everything is new");
-    assert_eq!(*text, format!("set=1\nprivate_key={}\nlisten_port=51820\n\n", hex(7)));
+    assert_eq!(*text, format!("set=1\nprivate_key={}\nlisten_port=51820\n\n", hex(0x48)));
 }
 
 #[test]
