@@ -64,7 +64,8 @@ pub const SEALED_MAX: usize = 64 * 1024;
 
 /// Longest thing that a beacon keeps or passes on as one, in bytes: a sealed batch, and room to spare.
 pub const ENTRY_MAX: usize = 60 * 1024;
-const _: () = assert!(BATCH_BYTES_MAX + 2 * BATCH_RECORDS_MAX + 256 < ENTRY_MAX, "a sealed batch must fit an entry");
+const _: () =
+    assert!(BATCH_BYTES_MAX + 2 * BATCH_RECORDS_MAX + 256 < ENTRY_MAX, "a sealed batch must fit an entry");
 /// Most entries in one message to or from a beacon.
 pub const ENTRIES_MAX: usize = 256;
 /// Longest message between a device and a beacon, in bytes.
@@ -75,7 +76,8 @@ pub const HELLO_MAX: usize = 8192;
 pub const PROOF_MAX: usize = 16;
 /// Longest record in such a proof: *found*, with the longest name.
 pub const PROOF_RECORD_MAX: usize = RECORD_OVERHEAD + 2 + LABEL_MAX + KEY_LEN + 32;
-const _: () = assert!(PROOF_MAX * (PROOF_RECORD_MAX + 2) + 512 < HELLO_MAX, "the longest proof must fit a hello");
+const _: () =
+    assert!(PROOF_MAX * (PROOF_RECORD_MAX + 2) + 512 < HELLO_MAX, "the longest proof must fit a hello");
 /// Most devices whose standing one message to a beacon tells.
 pub const ROLL_ENTRIES_MAX: usize = 1024;
 /// Most invites that one message to a beacon offers or cancels.

@@ -120,7 +120,9 @@ pub fn request(transaction: &[u8; TRANSACTION_LEN]) -> [u8; HEADER_LEN] {
 pub fn mapped(datagram: &[u8], transaction: &[u8; TRANSACTION_LEN]) -> Option<SocketAddr> {
     let (header, mut attributes) = datagram.split_first_chunk::<HEADER_LEN>()?;
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    let ours = header[..2] == BINDING_SUCCESS.to_be_bytes() && header[4..8] == COOKIE && header[8..] == transaction[..];
+    let ours = header[..2] == BINDING_SUCCESS.to_be_bytes()
+        && header[4..8] == COOKIE
+        && header[8..] == transaction[..];
     if !ours || len != attributes.len() {
         return None;
     }

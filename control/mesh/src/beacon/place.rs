@@ -29,7 +29,9 @@ pub struct BeaconUrl {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadUrl {
     /// No host, or one that cannot be one.
-    #[error("this is no address of a beacon; `ringmesh beacon` prints one, like beacon://nas.example.org/4f6e…")]
+    #[error(
+        "this is no address of a beacon; `ringmesh beacon` prints one, like beacon://nas.example.org/4f6e…"
+    )]
     Host,
     /// The port is no number from 1 to 65535.
     #[error("the beacon's port is not a number from 1 to 65535")]

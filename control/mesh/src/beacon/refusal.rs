@@ -16,7 +16,9 @@ pub enum Refusal {
     #[error("the beacon does not know this circle yet; it will once an admin's device was connected to it")]
     UnknownCircle = 3,
     /// The device is not among those that the admins have named.
-    #[error("the beacon does not know this device as a member yet; it will once an admin's device was connected to it")]
+    #[error(
+        "the beacon does not know this device as a member yet; it will once an admin's device was connected to it"
+    )]
     NotMember = 4,
     /// The device was removed.
     #[error("this device was removed from the circle")]
@@ -25,7 +27,9 @@ pub enum Refusal {
     #[error("the beacon takes this from an admin's device only")]
     NotAdmin = 6,
     /// No admin has told the beacon of this invite, or it was cancelled.
-    #[error("the beacon knows no such invite; it was cancelled, or was made while the beacon could not be reached")]
+    #[error(
+        "the beacon knows no such invite; it was cancelled, or was made while the beacon could not be reached"
+    )]
     UnknownInvite = 7,
     /// By the beacon's clock its time is over.
     #[error("the invite has expired")]
@@ -40,7 +44,9 @@ pub enum Refusal {
     #[error("the beacon was asked too much at a time; it will be asked again later")]
     Busy = 11,
     /// What one device may store is used up.
-    #[error("this device has stored as much at the beacon as one device may; an admin's device will clear up")]
+    #[error(
+        "this device has stored as much at the beacon as one device may; an admin's device will clear up"
+    )]
     DeviceFull = 12,
     /// What one circle may store is used up.
     #[error("the circle has stored as much at the beacon as one circle may; an admin's device will clear up")]
