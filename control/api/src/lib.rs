@@ -3,8 +3,11 @@
 //! One request and one answer, each a line of JSON, over a unix socket that only root may use. The same types are
 //! printed by `ringmesh status --json`, so they are what scripts see: fields are added, never renamed.
 //!
-//! **Invariant:** nothing in here is secret: an answer may be pasted into a bug report.
+//! [`circle`] is what the daemon of a circle is asked.
+//!
+//! **Invariant:** nothing in here is secret, but for what [`circle`] names: an answer may be pasted into a bug report.
 
+pub mod circle;
 pub mod request;
 pub mod status;
 

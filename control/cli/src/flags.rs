@@ -18,6 +18,9 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Start a tunnel that `wg` and `wg-quick` configure.
     Tunnel(TunnelFlags),
+    /// Run the daemon: it keeps this device in its circle, and answers the other commands.
+    #[command(after_help = DAEMON_HELP)]
+    Daemon,
     /// Show running tunnels: both processes, peers, traffic, what holds and what was dropped.
     Status(StatusFlags),
     /// Run a beacon: where devices of a circle find each other. Trusted by nobody.
@@ -105,6 +108,11 @@ fn mtu_range() -> std::ops::RangeInclusive<i64> {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 it failed while running; 2 wrong flags or names; 3 root is needed; 4 the name is taken;
 5 the system lacks something (/dev/net/tun, io_uring). Each error is one line on standard error that says what to do.";
+
+const DAEMON_HELP: &str = "\
+Stays in the foreground and logs to standard error; systemd starts it, or `ringmesh daemon &`. Its files lie in
+/var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and RINGMESH_RUN say. At SIGTERM it ends, and tunnels go
+on; `ringmesh down` ends them. RINGMESH_LOG=debug makes it tell more.";
 
 const TUNNEL_HELP: &str = "\
 Returns when the interface answers to `wg`. Configure it with `wg setconf`, or let wg-quick do all of it:

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     }
     match Flags::parse().command {
         Command::Tunnel(flags) => tunnel::run(&flags),
+        Command::Daemon => daemon(),
         Command::Status(flags) => status::run(&flags),
         Command::Beacon(options) => beacon::run(&options),
         Command::Demo(args) => in_lab(|files| demo::run(&args, files)),
@@ -39,6 +40,15 @@ fn main() -> ExitCode {
             ringmesh_worker::run_dataplane(link_fd)
         }
         Command::Traffic(args) => traffic::run(&args),
+    }
+}
+
+/// Runs the daemon until it is told to end.
+fn daemon() -> ExitCode {
+    log("info");
+    match ringmesh_daemon::circle::run_daemon(ringmesh_daemon::circle::Paths::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => fail(problem.exit_code(), &problem),
     }
 }
 

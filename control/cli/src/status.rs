@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use ringmesh_api::{Answer, Request, Status};
-use ringmesh_daemon::ifname::{IfName, RUN_DIR};
+use ringmesh_daemon::ifname::{IfName, run_dir};
 use ringmesh_daemon::{Problem, ask};
 
 use crate::flags::StatusFlags;
@@ -53,10 +53,10 @@ fn find(name: IfName) -> Result<Found, Problem> {
 
 /// Every name that has a socket of ours.
 fn names() -> Result<BTreeSet<IfName>, Problem> {
-    let entries = match std::fs::read_dir(RUN_DIR) {
+    let entries = match std::fs::read_dir(run_dir()) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(Problem::Os { what: "reading /run/ringmesh", error }),
+        Err(error) => return Err(Problem::Os { what: "reading the directory of our sockets", error }),
     };
     let name = |entry: io::Result<std::fs::DirEntry>| {
         let entry = entry.ok().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))?;

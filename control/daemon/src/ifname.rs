@@ -53,22 +53,22 @@ impl IfName {
 
     /// The socket of the `wg` userspace interface.
     pub fn wg_socket(&self) -> PathBuf {
-        PathBuf::from(format!("{WG_DIR}/{self}.sock"))
+        wg_dir().join(format!("{self}.sock"))
     }
 
     /// The socket on which a data plane waits for a new control process.
     pub fn plane_socket(&self) -> PathBuf {
-        PathBuf::from(format!("{RUN_DIR}/{self}.plane.sock"))
+        run_dir().join(format!("{self}.plane.sock"))
     }
 
     /// The socket of the local API.
     pub fn api_socket(&self) -> PathBuf {
-        PathBuf::from(format!("{RUN_DIR}/{self}.api.sock"))
+        run_dir().join(format!("{self}.api.sock"))
     }
 
     /// The file that the one control process of this name holds locked.
     pub fn lock_file(&self) -> PathBuf {
-        PathBuf::from(format!("{RUN_DIR}/{self}.lock"))
+        run_dir().join(format!("{self}.lock"))
     }
 }
 
@@ -83,10 +83,24 @@ fn shown(text: &str) -> String {
     text.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
-/// Where `wg` looks for sockets.
+/// Names a directory that stands for [`RUN_DIR`], so that several daemons can run on one machine, each in a network namespace of its
+/// own. The sockets of `wg` are then in `wireguard` below it.
+pub const RUN_VARIABLE: &str = "RINGMESH_RUN";
+
+/// Where `wg` looks for sockets, unless [`RUN_VARIABLE`] says otherwise.
 pub const WG_DIR: &str = "/var/run/wireguard";
-/// Our own sockets and locks; only root may enter.
+/// Our own sockets and locks, unless [`RUN_VARIABLE`] says otherwise.
 pub const RUN_DIR: &str = "/run/ringmesh";
+
+/// The directory of the `wg` sockets.
+pub fn wg_dir() -> PathBuf {
+    std::env::var_os(RUN_VARIABLE).map_or_else(|| WG_DIR.into(), |run| PathBuf::from(run).join("wireguard"))
+}
+
+/// The directory of our own sockets and locks.
+pub fn run_dir() -> PathBuf {
+    std::env::var_os(RUN_VARIABLE).map_or_else(|| RUN_DIR.into(), PathBuf::from)
+}
 
 #[cfg(test)]
 mod tests;

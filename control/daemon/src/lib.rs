@@ -1,6 +1,7 @@
 //! The control process: owner of the TUN queues, the sockets and the shared memory.
 //!
-//! One loop takes one [event](event) at a time and is the only thing that changes state. Around it: [`uapi`], what `wg` says
+//! Two kinds of process live here: the control process of one tunnel, and the daemon of a device ([`circle`]), which starts and
+//! steers tunnels as any user could. In the former, one loop takes one [event](event) at a time and is the only thing that changes state. Around it: [`uapi`], what `wg` says
 //! to us; `link`, the data plane as a process and as shared memory; `state`, what the data plane should be and what it has
 //! acknowledged; `os`, the kernel; `local`, what `ringmesh status` asks.
 //!
@@ -8,6 +9,7 @@
 //! packets flow, and finds in the data plane everything that it had acknowledged.
 
 pub mod beacon;
+pub mod circle;
 mod control;
 mod event;
 pub mod ifname;

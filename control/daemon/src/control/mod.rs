@@ -341,7 +341,7 @@ async fn removed(removals: &mut Watched<Inotify>, file: &SocketFile) {
 fn watch_removals() -> std::io::Result<Watched<Inotify>> {
     let inotify = Inotify::init()?;
     let mask = inotify::WatchMask::DELETE | inotify::WatchMask::MOVED_FROM | inotify::WatchMask::MOVED_TO;
-    inotify.watches().add(crate::ifname::WG_DIR, mask)?;
+    inotify.watches().add(crate::ifname::wg_dir(), mask)?;
     watched(inotify)
 }
 

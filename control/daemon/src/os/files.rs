@@ -11,15 +11,19 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use crate::ifname::{IfName, RUN_DIR, WG_DIR};
+use crate::ifname::{IfName, run_dir, wg_dir};
 use crate::problem::{Doing, Problem};
 
-/// Makes both directories where they are missing; ours is closed to everybody but root in any case.
+/// Makes both directories where they are missing. Nobody but root may write to ours; the group `ringmesh`, if the daemon has given
+/// it the directory, may enter, and finds one socket there that it may use.
 pub(crate) fn make_dirs() -> Result<(), Problem> {
-    let make = |path: &str| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    make(WG_DIR).doing("making /var/run/wireguard")?;
-    make(RUN_DIR).doing("making /run/ringmesh")?;
-    std::fs::set_permissions(RUN_DIR, Permissions::from_mode(0o700)).doing("closing /run/ringmesh")
+    let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    make(&wg_dir()).doing("making the directory of wg sockets")?;
+    let run = run_dir();
+    make(&run).doing("making the directory of our sockets")?;
+    let mode = std::fs::metadata(&run).doing("looking at the directory of our sockets")?.permissions().mode();
+    std::fs::set_permissions(&run, Permissions::from_mode(mode & 0o750))
+        .doing("closing the directory of our sockets")
 }
 
 /// The lock of one interface name; the file goes when this is dropped.

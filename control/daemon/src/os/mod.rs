@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub(crate) mod files;
 pub(crate) mod heap;
+pub(crate) mod interfaces;
 pub(crate) mod links;
 pub(crate) mod process;
 pub(crate) mod tun;

@@ -66,6 +66,20 @@ pub(crate) fn detach() -> Result<(), Problem> {
     rustix::process::chdir("/").doing("leaving the current directory")
 }
 
+/// Tells systemd how we are, if it started us and wants to know (sd_notify(3)). It is no harm if that does not arrive.
+pub(crate) fn tell_systemd(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let path = path.to_string_lossy().into_owned();
+    let address = match path.strip_prefix('@') {
+        Some(name) => rustix::net::SocketAddrUnix::new_abstract_name(name.as_bytes()),
+        None => rustix::net::SocketAddrUnix::new(path.as_str()),
+    };
+    let socket = rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM, None);
+    if let (Ok(address), Ok(socket)) = (address, socket) {
+        let _ = rustix::net::sendto(&socket, state.as_bytes(), rustix::net::SendFlags::NOSIGNAL, &address);
+    }
+}
+
 /// In the daemon: tells the waiting process that the tunnel answers and lets go of the terminal.
 pub(crate) fn tell_ready() -> io::Result<()> {
     let mut output = io::stdout().lock();

@@ -106,11 +106,12 @@ impl Derived {
         admit: &Admit,
         changed: &mut BTreeSet<DeviceId>,
     ) -> Result<(), TooMuch> {
-        if !self.authority.counts(store, at, false) {
-            return Ok(());
-        }
+        // Also of an author that was nobody so far: the recovery key's first record makes it one that counts.
         if admit.role == Role::Admin {
             return Err(TooMuch);
+        }
+        if !self.authority.counts(store, at, false) {
+            return Ok(());
         }
         let Some(admission) = self.rules(store).direct(&admit.device) else { return Ok(()) };
         self.admitted(store, admit.device, admission, changed)

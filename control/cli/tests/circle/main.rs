@@ -1,0 +1,8 @@
+//! Circles through the real executable: daemons in network namespaces on one LAN, with real tunnels between them.
+//!
+//! These tests need root, /dev/net/tun, iproute2 and ping, as running a circle does.
+
+mod join;
+mod members;
+mod restart;
+mod stage;

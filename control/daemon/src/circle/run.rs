@@ -1,0 +1,282 @@
+//! The process: its one loop, from the first event to the last.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use ringmesh_mesh::beacon::place::BeaconUrl;
+use ringmesh_mesh::name::Label;
+use rustix::fs::FlockOperation;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::active::{Active, Ears};
+use super::ask::{Answer, Ask};
+use super::event::Event;
+use super::membership::{Cannot, Membership};
+use super::paths::Paths;
+use super::store::Setting;
+use super::{exchange, lan, secret, server};
+use crate::beacon::Heard;
+use crate::os::clock::boottime;
+use crate::os::interfaces::{self, Interface};
+use crate::os::{files, process};
+use crate::problem::{Doing, Problem};
+
+/// Questions that wait for the loop.
+const ASKED_MAX: usize = 64;
+/// Datagrams from the LAN that wait for it; more are dropped.
+const HEARD_MAX: usize = 256;
+/// News of connections that wait for it; more make the connections wait.
+const NEWS_MAX: usize = 64;
+/// Circles on one device.
+const CIRCLES_MAX: usize = 64;
+
+/// The daemon.
+pub(super) struct Daemon {
+    pub(super) paths: Paths,
+    /// The circle that is up.
+    pub(super) active: Option<Active>,
+    pub(super) interfaces: Vec<Interface>,
+    /// Questions whose answers wait for something.
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) since: Duration,
+    pub(super) ears: Ears,
+    /// Circles that could not be taken up, and why.
+    pub(super) broken: Vec<String>,
+    inputs: Inputs,
+    _lock: File,
+}
+
+/// A question that is answered when something is so, or its time is over.
+pub(super) struct Waiter {
+    pub(super) reply: oneshot::Sender<Answer>,
+    /// The answer, once it can be given; at the end of the time, what to say instead.
+    pub(super) condition: Condition,
+    pub(super) until: Duration,
+}
+
+/// What a question waits for.
+pub(super) enum Condition {
+    /// This device belongs to the circle.
+    Joined,
+    /// It belongs to the circle, and if one is named, that peer is online.
+    Online(Option<String>),
+}
+
+struct Inputs {
+    asked: mpsc::Receiver<Event>,
+    lan: mpsc::Receiver<lan::Heard>,
+    exchange: mpsc::Receiver<exchange::News>,
+    interfaces: mpsc::Receiver<()>,
+    beacons: mpsc::Receiver<(BeaconUrl, Heard)>,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Runs the daemon until it is told to end. Tunnels go on without it.
+///
+/// # Errors
+/// See [`Problem`].
+pub fn run_daemon(paths: Paths) -> Result<(), Problem> {
+    crate::check_root()?;
+    process::harden()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .doing("starting the event loop")?;
+    runtime.block_on(async {
+        let mut daemon = begin(paths).await?;
+        daemon.resume().await;
+        process::tell_systemd("READY=1");
+        daemon.serve().await;
+        process::tell_systemd("STOPPING=1");
+        if let Some(active) = daemon.active.take() {
+            active.let_go();
+        }
+        let _ = std::fs::remove_file(daemon.paths.socket());
+        Ok(())
+    })
+}
+
+async fn begin(paths: Paths) -> Result<Daemon, Problem> {
+    files::make_dirs()?;
+    secret::make_dir(&paths.state).map_err(|error| Problem::Usage(error.to_string()))?;
+    let lock = lock(&paths)?;
+    let listener = server::listen(&paths.socket()).doing("making the daemon's socket")?;
+    let (asked_sender, asked) = mpsc::channel(ASKED_MAX);
+    let (lan_sender, lan) = mpsc::channel(HEARD_MAX);
+    let (exchange_sender, exchange) = mpsc::channel(NEWS_MAX);
+    let (beacons_sender, beacons) = mpsc::channel(NEWS_MAX);
+    let (interfaces_sender, interfaces_changed) = mpsc::channel(1);
+    interfaces::watch(interfaces_sender).doing("watching network interfaces")?;
+    tokio::spawn(server::serve(listener, asked_sender));
+    Ok(Daemon {
+        paths,
+        active: None,
+        interfaces: interfaces::list().await.doing("reading network interfaces")?,
+        waiters: Vec::new(),
+        since: boottime(),
+        ears: Ears { lan: lan_sender, exchange: exchange_sender, beacons: beacons_sender },
+        broken: Vec::new(),
+        inputs: Inputs {
+            asked,
+            lan,
+            exchange,
+            interfaces: interfaces_changed,
+            beacons,
+            terminate: signal(SignalKind::terminate()).doing("watching for signals")?,
+            interrupt: signal(SignalKind::interrupt()).doing("watching for signals")?,
+        },
+        _lock: lock,
+    })
+}
+
+/// One daemon per state directory; the kernel gives the lock back at any death.
+fn lock(paths: &Paths) -> Result<File, Problem> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(paths.lock());
+    let file = file.doing("opening the daemon's lock file")?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => Err(Problem::NameTaken {
+            name: "daemon".to_owned(),
+            by: "a running daemon".to_owned(),
+            fix: "`ringmesh status` asks it".to_owned(),
+        }),
+    }
+}
+
+impl Daemon {
+    /// Takes up the circle that was up when the daemon last ran.
+    async fn resume(&mut self) {
+        for name in self.circles() {
+            match Membership::load(&self.paths, &name) {
+                Ok(Some(membership)) => {
+                    let up = membership.store.setting(Setting::Up).ok().flatten();
+                    if up.as_deref() == Some("1") && self.active.is_none() {
+                        self.activate(membership).await;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => self.note_broken(&name, &error),
+            }
+        }
+    }
+
+    fn note_broken(&mut self, name: &Label, error: &Cannot) {
+        tracing::error!(circle = %name, %error, "cannot take up the circle");
+        self.broken.push(format!("the circle {name} could not be taken up: {error}"));
+    }
+
+    /// Names of the circles that have a directory.
+    pub(super) fn circles(&self) -> Vec<Label> {
+        let Ok(entries) = std::fs::read_dir(&self.paths.state) else { return vec![] };
+        let mut names: Vec<Label> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .take(CIRCLES_MAX)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Takes part in a circle from now on; gives the reason if that cannot be.
+    pub(super) async fn activate(&mut self, membership: Membership) -> Option<String> {
+        match Active::begin(membership, &self.interfaces, self.ears.clone()).await {
+            Ok(active) => {
+                self.active = Some(active);
+                None
+            }
+            Err((membership, problem)) => {
+                let sentence = format!("the circle {} is not up: {problem}", membership.name);
+                tracing::error!(%problem, circle = %membership.name, "the circle is not up");
+                self.broken.push(sentence.clone());
+                Some(sentence)
+            }
+        }
+    }
+
+    /// Runs until a signal comes.
+    async fn serve(&mut self) {
+        loop {
+            match self.next().await {
+                Event::Signal => return,
+                event => self.on(event).await,
+            }
+            self.answer_waiters();
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        let deadline = self.deadline();
+        let patience = deadline.map(|at| at.saturating_sub(boottime()));
+        let inputs = &mut self.inputs;
+        tokio::select! {
+            biased;
+            Some(()) = inputs.terminate.recv() => Event::Signal,
+            Some(()) = inputs.interrupt.recv() => Event::Signal,
+            () = sleep(patience) => Event::Deadline,
+            Some(event) = inputs.asked.recv() => event,
+            Some(news) = inputs.exchange.recv() => Event::Exchange(news),
+            Some(heard) = inputs.lan.recv() => Event::Lan(heard),
+            Some((url, heard)) = inputs.beacons.recv() => Event::Beacon(url, heard),
+            Some(()) = inputs.interfaces.recv() => Event::Interfaces,
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let active = self.active.as_ref().map(Active::deadline);
+        self.waiters.iter().map(|waiter| waiter.until).chain(active).min()
+    }
+
+    async fn on(&mut self, event: Event) {
+        match event {
+            Event::Asked(ask, caller, reply) => self.on_asked(*ask, caller, reply).await,
+            Event::Interfaces => {
+                if let Ok(interfaces) = interfaces::list().await {
+                    self.interfaces = interfaces;
+                }
+                if let Some(active) = &mut self.active {
+                    active.on_interfaces(&self.interfaces);
+                }
+            }
+            Event::Lan(heard) => {
+                if let Some(active) = &mut self.active {
+                    active.on_lan(heard).await;
+                }
+            }
+            Event::Exchange(news) => {
+                if let Some(active) = &mut self.active {
+                    active.on_news(news).await;
+                }
+            }
+            Event::Beacon(url, heard) => {
+                if let Some(active) = &mut self.active {
+                    active.on_beacon(url, heard).await;
+                }
+            }
+            Event::Deadline => {
+                if let Some(active) = &mut self.active {
+                    active.on_deadline().await;
+                }
+            }
+            Event::Signal => {}
+        }
+    }
+
+    async fn on_asked(&mut self, ask: Ask, _caller: super::ask::Caller, reply: oneshot::Sender<Answer>) {
+        match self.do_ask(ask, reply).await {
+            None => {}
+            Some((reply, answer)) => drop(reply.send(answer)),
+        }
+    }
+}
+
+async fn sleep(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => tokio::time::sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}

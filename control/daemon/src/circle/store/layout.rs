@@ -1,0 +1,54 @@
+//! The tables, version by version.
+
+use rusqlite::Connection;
+
+/// What leads from each version to the next. A step that was ever published is never changed.
+const STEPS: &[&str] = &["
+    CREATE TABLE record (
+        sequence INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE circle_key (
+        key BLOB PRIMARY KEY CHECK (length(key) = 32),
+        removals INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE nickname (device BLOB PRIMARY KEY CHECK (length(device) = 32), nickname TEXT NOT NULL) STRICT;
+"];
+
+/// Why a file cannot be used.
+pub(super) enum Unusable {
+    /// Of a version that is not known here.
+    Newer,
+    /// SQLite's own check complains.
+    Damaged,
+    /// Anything else.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unusable {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Sets how the file is written, looks whether it is whole, and takes the missing steps, each in one transaction.
+pub(super) fn prepare(db: &mut Connection) -> Result<(), Unusable> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "secure_delete", true)?;
+    let whole: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if whole != "ok" {
+        return Err(Unusable::Damaged);
+    }
+    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let missing = STEPS.get(version as usize..).ok_or(Unusable::Newer)?;
+    for (next, step) in (version + 1..).zip(missing) {
+        let transaction = db.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", next)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

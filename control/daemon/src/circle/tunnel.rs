@@ -1,0 +1,144 @@
+//! The tunnel of a circle: a `ringmesh tunnel` of its own, steered as any user could, through the `wg` interface.
+//!
+//! It is started once and lives on: whatever becomes of the daemon, packets flow. So every look begins with what *is*, and only
+//! differences are said; a peer that stays as it is notices nothing.
+//!
+//! **Invariant:** nothing here waits longer than [`PATIENCE`] for another process.
+
+mod answer;
+mod change;
+
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+pub(super) use answer::{Seen, SeenPeer};
+pub(super) use change::{Wanted, WantedPeer};
+
+use crate::ifname::IfName;
+use crate::os::process::{SELF_EXE, SHOWN_NAME};
+
+/// Longest wait for the tunnel's control process to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for a tunnel to start: it may find an old one ending, and takes rings and locked memory.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest answer, in bytes: a tunnel with every peer that it may have.
+const ANSWER_LEN_MAX: usize = 64 << 20;
+
+/// Why the tunnel does not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TunnelProblem {
+    /// It could not be started.
+    #[error("the tunnel did not start: {0}")]
+    Start(String),
+    /// It does not answer.
+    #[error("the tunnel does not answer: {0}")]
+    Silent(#[from] io::Error),
+    /// It refused a change.
+    #[error("the tunnel refused a change (errno {0})")]
+    Refused(i32),
+}
+
+/// One tunnel, by its name.
+#[derive(Clone, Debug)]
+pub(super) struct Tunnel {
+    name: IfName,
+}
+
+impl Tunnel {
+    /// The tunnel of this name, whether it runs or not.
+    pub(super) const fn new(name: IfName) -> Self {
+        Self { name }
+    }
+
+    /// Its interface.
+    pub(super) const fn name(&self) -> &IfName {
+        &self.name
+    }
+
+    /// Whether its control process answers.
+    pub(super) async fn runs(&self) -> bool {
+        matches!(timeout(PATIENCE, UnixStream::connect(self.name.wg_socket())).await, Ok(Ok(_)))
+    }
+
+    /// Starts it unless it runs. A data plane that lost its control process is taken over with all its sessions.
+    pub(super) async fn start(&self) -> Result<(), TunnelProblem> {
+        if self.runs().await {
+            return Ok(());
+        }
+        let mut command = Command::new(SELF_EXE);
+        command.arg0(SHOWN_NAME).arg("tunnel").arg("--").arg(self.name.as_str());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let fail = |error: &dyn std::fmt::Display| TunnelProblem::Start(error.to_string());
+        let child = command.spawn().map_err(|error| fail(&error))?;
+        let output = timeout(START_PATIENCE, child.wait_with_output()).await.map_err(|error| fail(&error))?;
+        let output = output.map_err(|error| fail(&error))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let line = said.lines().last().unwrap_or("it gave no reason").trim_start_matches("ringmesh: ");
+        Err(TunnelProblem::Start(line.chars().take(400).collect()))
+    }
+
+    /// What it is now.
+    pub(super) async fn look(&self) -> Result<Seen, TunnelProblem> {
+        let answer = self.ask(b"get=1\n\n").await?;
+        let (seen, errno) = answer::read(&answer);
+        if errno == 0 { Ok(seen) } else { Err(TunnelProblem::Refused(errno)) }
+    }
+
+    /// Makes it what it should be; says nothing if it is that already. Gives what was seen before.
+    pub(super) async fn steer(&self, wanted: &Wanted) -> Result<Seen, TunnelProblem> {
+        let seen = self.look().await?;
+        if let Some(request) = change::request(&seen, wanted) {
+            let answer = self.ask(request.as_bytes()).await?;
+            let (_, errno) = answer::read(&answer);
+            if errno != 0 {
+                return Err(TunnelProblem::Refused(errno));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Ends it: interface, sockets and both processes. Returns when they are gone, or do not go in time.
+    pub(super) async fn end(&self) {
+        // What ends a tunnel of ours, as it would any of wireguard-go's.
+        let _ = std::fs::remove_file(self.name.wg_socket());
+        // The lock is the last of it to go.
+        let gone = async {
+            while self.name.lock_file().exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(PATIENCE, gone).await.is_err() {
+            tracing::warn!(interface = %self.name, "the tunnel does not end");
+        }
+    }
+
+    async fn ask(&self, request: &[u8]) -> io::Result<Zeroizing<String>> {
+        timeout(PATIENCE, self.converse(request))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn converse(&self, request: &[u8]) -> io::Result<Zeroizing<String>> {
+        let mut stream = UnixStream::connect(self.name.wg_socket()).await?;
+        stream.write_all(request).await?;
+        // Large enough for a circle of a few hundred, so that the key in it is not copied about by growing.
+        let mut answer = Zeroizing::new(Vec::with_capacity(256 << 10));
+        while !answer.ends_with(b"\n\n") && answer.len() < ANSWER_LEN_MAX {
+            if stream.read_buf(&mut *answer).await? == 0 {
+                break;
+            }
+        }
+        let text = std::str::from_utf8(&answer).map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+}
