@@ -1,4 +1,5 @@
 //! A beacon as a process of its own, and devices that talk to it.
+#![expect(clippy::wildcard_enum_match_arm, reason = "waits for one kind of news among all")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The beacon as a process, and devices on real sockets: what is acknowledged stays, what is removed is out, strangers cost nothing.
+#![expect(clippy::wildcard_enum_match_arm, reason = "waits for one kind of news among all")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

@@ -1,4 +1,5 @@
 //! What can keep a beacon from running, in one line, with what to do about it.
+#![expect(clippy::wildcard_enum_match_arm, reason = "of all kinds of error some have an advice")]
 
 use std::io;
 use std::path::PathBuf;

@@ -45,12 +45,11 @@ fn killed_while_it_does_something_the_state_is_consistent() {
             let paths = a.paths.clone();
             scope.spawn(move || {
                 for step in 0..20 {
-                    let question =
-                        json!({"peer": "beta", "what": format!("tcp/{}", 1000 + round * 20 + step)});
+                    let question = json!({"name": format!("alpha-{}", round * 20 + step)});
                     let patience = std::time::Duration::from_secs(5);
                     // The answer may never come: its daemon is killed.
                     let _ = ringmesh_daemon::circle::ask::<_, serde_json::Value>(
-                        &paths, "allow", &question, patience,
+                        &paths, "rename", &question, patience,
                     );
                 }
             });

@@ -1,4 +1,5 @@
 //! The task of one beacon: connect, serve the connection, wait, connect again.
+#![expect(clippy::wildcard_enum_match_arm, reason = "whatever is not about the connection is sent")]
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

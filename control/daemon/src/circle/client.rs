@@ -1,6 +1,7 @@
 //! Asking the daemon: one question, one answer, over its unix socket.
 //!
 //! Only what the daemon's own server sends is understood: HTTP/1.1 with a length. That is a page of code and no dependency.
+#![expect(clippy::wildcard_enum_match_arm, reason = "of all kinds of error two have a meaning of their own")]
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -37,6 +37,7 @@ const IDLE: Duration = Duration::from_secs(180);
 
 /// One frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "few live at a time, and none for long")]
 pub(crate) enum Frame {
     /// About records.
     Sync(Message),
@@ -48,6 +49,7 @@ pub(crate) enum Frame {
 
 /// What happened on a connection.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few live at a time, and none for long")]
 pub(crate) enum News {
     /// It is there.
     Opened {

@@ -1,4 +1,8 @@
 //! The process: its one loop, from the first event to the last.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "while it starts, the loop waits for one event and keeps the others"
+)]
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,5 @@
 //! Who belongs to the circle, as what, and under which name.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few records are about membership")]
 
 use ringmesh_api::circle::life::{
     Admin, Cancel, Confirm, Invite, Invited, Nickname, Recover, Remove, Rename,
@@ -30,6 +31,9 @@ impl Active {
 impl Daemon {
     pub(super) async fn invite(&mut self, invite: &Invite) -> Result<Invited, Refusal> {
         let active = self.as_admin()?;
+        if invite.guest {
+            return Err(super::permit::not_enforced());
+        }
         let now = wall_secs();
         let expires = now.saturating_add(invite.for_secs);
         let wanted =

@@ -1,3 +1,4 @@
+#![expect(clippy::type_complexity, reason = "a table says it best")]
 use super::super::answer;
 use super::*;
 
