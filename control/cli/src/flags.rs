@@ -112,7 +112,13 @@ Exit codes: 0 done; 1 it failed while running; 2 wrong flags or names; 3 root is
 const DAEMON_HELP: &str = "\
 Stays in the foreground and logs to standard error; systemd starts it, or `ringmesh daemon &`. Its files lie in
 /var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and RINGMESH_RUN say. At SIGTERM it ends, and tunnels go
-on; `ringmesh down` ends them. RINGMESH_LOG=debug makes it tell more.";
+on; the verb `down` ends them. RINGMESH_LOG=debug makes it tell more.
+
+Commands of its own for the verbs are still to come; until then they are asked for over the local API:
+  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/up -d '{\"name\": \"desk\", \"circle\": \"home\"}'
+  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/invite -d '{}'
+  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/join -d '{\"code\": \"…\", \"name\": \"nas\"}'
+Permissions are not enforced yet, so none is given: all devices of a circle reach each other, and no guest is let in.";
 
 const TUNNEL_HELP: &str = "\
 Returns when the interface answers to `wg`. Configure it with `wg setconf`, or let wg-quick do all of it:
