@@ -130,9 +130,9 @@ impl Prepared {
     }
 
     /// The library's key beside one of ours.
-    const fn library(&self) -> Option<&aws::Key> {
+    const fn beside(&self) -> Option<&aws::Key> {
         match self {
-            Self::Own(key) => key.library(),
+            Self::Own(key) => key.beside(),
             Self::AwsLc(_) | Self::Portable(_) => None,
         }
     }

@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::identity::{DeviceId, RecordHash};
-use ringmesh_mesh::permission::filter::Filter;
 use ringmesh_mesh::record::Receipt;
 use ringmesh_mesh::sealed::SealKey;
 use ringmesh_wire::keys::PublicKey;
@@ -97,15 +96,11 @@ pub(super) struct Active {
     confirmed: BTreeSet<DeviceId>,
     /// When a new circle key is to be drawn, if it is.
     rekey_at: Option<Duration>,
-    /// When the next permission ends by itself.
-    grant_ends_at: Option<Duration>,
     /// When our new WireGuard key takes the old one's place.
     switch_at: Option<Duration>,
     look_at: Duration,
     greet_at: Duration,
     mark_at: Duration,
-    /// What the packet filter lets through.
-    pub(super) filter: Filter,
     /// What the user should know, one sentence each.
     pub(super) notes: BTreeSet<String>,
     /// The beacons that we come to.

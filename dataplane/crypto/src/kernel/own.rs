@@ -122,7 +122,7 @@ impl Key {
         ok
     }
 
-    pub(crate) const fn library(&self) -> Option<&aws::Key> {
+    pub(crate) const fn beside(&self) -> Option<&aws::Key> {
         self.library.as_ref()
     }
 
@@ -136,14 +136,13 @@ impl Key {
 pub(crate) fn seal(instructions: Instructions, jobs: &mut [Seal<'_>]) {
     for jobs in jobs.chunks_mut(GROUP_MAX) {
         let longest = jobs.iter().map(|job| job.out.len()).max().unwrap_or_default();
-        if instructions.are_faster(jobs.len(), longest)
-            || jobs.iter().any(|job| job.key.0.library().is_none())
+        if instructions.are_faster(jobs.len(), longest) || jobs.iter().any(|job| job.key.0.beside().is_none())
         {
             seal_group(instructions, jobs);
             continue;
         }
         for job in jobs {
-            let Some(key) = job.key.0.library() else { continue };
+            let Some(key) = job.key.0.beside() else { continue };
             key.seal(&nonce(job.counter), &[], super::lay_out(job.head, job.body, job.out));
         }
     }
@@ -165,14 +164,13 @@ fn seal_group(instructions: Instructions, jobs: &mut [Seal<'_>]) {
 pub(crate) fn open(instructions: Instructions, jobs: &mut [Open<'_>]) {
     for jobs in jobs.chunks_mut(GROUP_MAX) {
         let longest = jobs.iter().map(|job| job.text.len()).max().unwrap_or_default();
-        if instructions.are_faster(jobs.len(), longest)
-            || jobs.iter().any(|job| job.key.0.library().is_none())
+        if instructions.are_faster(jobs.len(), longest) || jobs.iter().any(|job| job.key.0.beside().is_none())
         {
             open_group(instructions, jobs);
             continue;
         }
         for job in jobs {
-            let Some(key) = job.key.0.library() else { continue };
+            let Some(key) = job.key.0.beside() else { continue };
             job.ok = key.open(&nonce(job.counter), &[], job.text);
         }
     }

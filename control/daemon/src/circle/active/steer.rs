@@ -1,13 +1,10 @@
-//! From the roster to the tunnel's peers, the interface's addresses and the packet filter.
+//! From the roster to the tunnel's peers and the interface's addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use ringmesh_mesh::address::{PREFIX_V6, ipv6_of};
 use ringmesh_mesh::identity::DeviceId;
-use ringmesh_mesh::permission::effective;
-use ringmesh_mesh::permission::filter::{Filter, Services};
 use ringmesh_mesh::sealed::SealKey;
 use ringmesh_mesh::sealed::parcel::public_of;
 use ringmesh_wire::ip::Cidr;
@@ -21,16 +18,14 @@ use crate::os::interfaces;
 
 /// Seconds between keepalives: keeps the ways through NATs open, and tells soon whether a peer is there.
 const KEEPALIVE_SECS: u16 = 25;
-/// The TCP port for file transfer, on mesh addresses.
-pub(crate) const FILES_PORT: u16 = 25520;
 
 impl Active {
-    /// Makes tunnel, addresses and filter what the roster says. What is so already is not touched.
+    /// Makes tunnel and addresses what the roster says. What is so already is not touched.
     ///
     /// # Errors
     /// [`TunnelProblem`]; the next look tries again.
     pub(in crate::circle) async fn steer(&mut self) -> Result<(), TunnelProblem> {
-        self.filter_now();
+        self.membership.mark.advance(wall_secs());
         self.rooms = self.open_rooms();
         let (names, mut peers) = self.wanted_peers();
         self.peers = names;
@@ -114,22 +109,6 @@ impl Active {
             }
         }
         Ok(())
-    }
-
-    /// Works out the packet filter anew.
-    pub(super) fn filter_now(&mut self) {
-        let me = self.membership.me();
-        let mut mark = self.membership.mark;
-        let found = self.membership.roster().map(|roster| {
-            let now = effective(roster, wall_secs(), &mut mark);
-            let ends = now.next_end().map(|end| end.saturating_sub(now.now()) + 1);
-            (Filter::of(&now, &me, Services { files: FILES_PORT }), ends)
-        });
-        self.membership.mark = mark;
-        let (filter, ends) = found.unwrap_or_default();
-        // In steps of at most an hour, since the wall clock may jump meanwhile.
-        let step = |secs: u64| boottime() + Duration::from_secs(secs.min(3600));
-        (self.filter, self.grant_ends_at) = (filter, ends.map(step));
     }
 
     /// What joiners' messages are sealed with: our invite while we join, else all invites that are good yet.

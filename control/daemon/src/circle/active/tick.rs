@@ -21,7 +21,7 @@ impl Active {
     /// When to look again.
     pub(in crate::circle) fn deadline(&self) -> Duration {
         let fixed = [self.announce_at, self.look_at, self.greet_at];
-        let planned = [self.rekey_at, self.switch_at, self.grant_ends_at].into_iter().flatten();
+        let planned = [self.rekey_at, self.switch_at].into_iter().flatten();
         fixed.into_iter().chain(planned).min().unwrap_or(self.look_at)
     }
 
@@ -37,11 +37,6 @@ impl Active {
         if self.switch_at.is_some_and(|at| now >= at) {
             self.switch().await;
         }
-        if self.grant_ends_at.is_some_and(|at| now >= at) {
-            self.filter_now();
-            let stored = self.membership.store_mark();
-            self.note_store(stored);
-        }
         if now >= self.greet_at {
             self.greet_at = now + GREET_EVERY;
             let links: Vec<u64> = self.links.keys().copied().collect();
@@ -52,6 +47,7 @@ impl Active {
         }
         if now >= self.mark_at {
             self.mark_at = now + MARK_EVERY;
+            self.membership.mark.advance(wall_secs());
             let stored = self.membership.store_mark();
             self.note_store(stored);
         }
