@@ -119,6 +119,13 @@ pub enum PlaneEvent {
     },
     /// The TUN link was deleted; the data plane ends.
     LinkGone,
+    /// A worker asks to go before applications, or no longer needs to. Asked again as long as it is not so.
+    Precedence {
+        /// The worker.
+        worker: u32,
+        /// Whether it should.
+        wanted: bool,
+    },
 }
 
 impl PlaneEvent {
@@ -134,6 +141,7 @@ impl PlaneEvent {
                 fields.u32(FALLBACK).u32(worker).u32(kind).u32(errno.cast_unsigned())
             }
             Self::LinkGone => fields.u32(LINK_GONE),
+            Self::Precedence { worker, wanted } => fields.u32(PRECEDENCE).u32(worker).u32(wanted.into()),
         };
         bytes
     }
@@ -151,6 +159,10 @@ impl PlaneEvent {
                 errno: fields.u32()?.cast_signed(),
             },
             LINK_GONE => Self::LinkGone,
+            PRECEDENCE => Self::Precedence {
+                worker: Claim::new(fields.u32()?).below(WORKERS_MAX, "worker")?,
+                wanted: Claim::new(fields.u32()?).below(2, "wish")? == 1,
+            },
             _ => return Err(Refused::Field("event kind")),
         };
         fields.rest_is_zero()?;
@@ -168,6 +180,7 @@ const GAVE_UP: u32 = 3;
 const REMOVED: u32 = 4;
 const FALLBACK: u32 = 5;
 const LINK_GONE: u32 = 6;
+const PRECEDENCE: u32 = 7;
 
 #[cfg(test)]
 mod tests;

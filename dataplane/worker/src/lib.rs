@@ -15,6 +15,7 @@ mod mail;
 mod pair;
 mod parcel;
 mod peers;
+mod precedence;
 mod privileges;
 mod process;
 mod rx;

@@ -57,6 +57,8 @@ pub(crate) enum Note {
     Active { id: PeerId },
     /// The kernel refused something that was in use until now.
     Fallback { worker: u8, what: ringmesh_io::Fallback },
+    /// The worker should go before applications, or no longer.
+    Precedence { worker: u8, wanted: bool },
     /// The TUN link was deleted.
     LinkGone,
     /// The worker ended because of an error that it cannot mend.

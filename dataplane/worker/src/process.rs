@@ -19,6 +19,7 @@ use ringmesh_tunnel::{allowed_ips::AllowedIps, device::Device};
 use crate::{
     mail::{Note, SlowMail, WorkerMail},
     parcel::Pool,
+    precedence::Precedence,
     privileges::Unprivileged,
     slow::{About, Bells, Ending, Files, Slow, wall},
     snapshot::Snapshot,
@@ -216,10 +217,10 @@ fn start_workers(
         let enabled = Arc::clone(&enabled);
         let run = move || {
             let _guard = AbortOnPanic;
-            let port = prepared.enable();
+            let (port, precedence) = (prepared.enable(), Precedence::of_this_thread());
             enabled.wait();
             match port {
-                Ok(port) => Worker::new(number, port, office, snapshot, rows).run(),
+                Ok(port) => Worker::new(number, port, office, snapshot, rows).run(precedence),
                 Err(error) => {
                     let _ = office.slow.notes.force_push(Note::Failed { worker: number, error });
                     office.slow.bell.ring();

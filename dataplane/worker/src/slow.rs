@@ -205,6 +205,9 @@ impl Slow {
             Note::Fallback { worker, what } => {
                 self.plane.event(PlaneEvent::Fallback { worker: worker.into(), kind: what as u32, errno: 0 });
             }
+            Note::Precedence { worker, wanted } => {
+                self.plane.event(PlaneEvent::Precedence { worker: worker.into(), wanted });
+            }
             Note::LinkGone => {
                 self.plane.event(PlaneEvent::LinkGone);
                 self.ending = Some(Ending::Orderly);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringmesh_abi::Rows;
-use ringmesh_io::{BufId, Event, Joiner, Port, Span, VnetHdr, clock};
+use ringmesh_io::{BufId, Event, Gso, Joiner, Port, Span, VnetHdr, clock};
 use ringmesh_tunnel::{Drop, PeerId};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     mail::{Note, Order, SlowMail, WorkerMail},
     parcel::{Load, Parcel, Pool},
     peers::{Peers, Report},
+    precedence::{Moved, Precedence},
     snapshot::{Snapshot, owner},
     tx::{Heads, Run},
 };
@@ -30,6 +31,9 @@ pub(crate) struct Worker<P: Port> {
     /// The wall clock, which the kernel stamps arrivals with.
     wall: Duration,
     pub(crate) codel: Codel,
+    precedence: Precedence,
+    /// Bytes of TCP super-packets, both ways.
+    tcp_bytes: u64,
     pub(crate) peers: Peers,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) counters: Counters,
@@ -94,6 +98,8 @@ impl<P: Port> Worker<P> {
             now: Duration::ZERO,
             wall: Duration::ZERO,
             codel: Codel::default(),
+            precedence: Precedence::default(),
+            tcp_bytes: 0,
             peers: Peers::default(),
             snapshot,
             counters: Counters::default(),
@@ -114,7 +120,8 @@ impl<P: Port> Worker<P> {
     }
 
     /// Turns until the link is deleted or the kernel refuses to go on.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self, precedence: Precedence) {
+        self.precedence = precedence;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while !self.ended {
             if let Err(error) = self.turn(&mut events) {
@@ -152,6 +159,7 @@ impl<P: Port> Worker<P> {
         self.flush_joined();
         self.port.hurry();
         self.give_back();
+        self.ask_for_precedence();
         self.publish();
         Ok(())
     }
@@ -172,10 +180,19 @@ impl<P: Port> Worker<P> {
         idle
     }
 
+    fn ask_for_precedence(&mut self) {
+        let Counters { reads, receives, .. } = self.counters;
+        let moved = Moved { bytes: self.tcp_bytes, deliveries: reads + receives };
+        if let Some(wanted) = self.precedence.look(self.now, moved) {
+            self.note(Note::Precedence { worker: self.number, wanted });
+        }
+    }
+
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Packet { buf, vnet, span } => {
                 self.counters.reads += 1;
+                self.tcp_bytes += tcp_bytes(vnet, span.len.into());
                 self.packet(buf, vnet, span);
             }
             Event::Datagrams { buf, span, segment, from, local, tos, socket, arrived } => {
@@ -407,7 +424,9 @@ impl<P: Port> Worker<P> {
         for &(vnet, end, packets) in &self.writes.ends {
             let pieces = self.writes.pieces.get(start..end).unwrap_or_default();
             self.counters.rx_packets += u64::from(packets);
-            self.counters.rx_bytes += pieces.iter().map(|piece| u64::from(piece.len)).sum::<u64>();
+            let bytes = pieces.iter().map(|piece| u64::from(piece.len)).sum();
+            self.counters.rx_bytes += bytes;
+            self.tcp_bytes += tcp_bytes(vnet, bytes);
             self.counters.writes += 1;
             self.port.write(vnet, pieces, packets);
             start = end;
@@ -520,6 +539,11 @@ pub(crate) enum Sealed {
     Done,
     /// Every send buffer is in flight: try again from segment `done` on when one came back.
     NoSlot { done: usize },
+}
+
+/// The bytes of a super-packet if it is TCP.
+const fn tcp_bytes(vnet: VnetHdr, bytes: u64) -> u64 {
+    if matches!(vnet.gso, Gso::Tcp4 | Gso::Tcp6) { bytes } else { 0 }
 }
 
 /// The bytes of a span, or nothing if it lies outside.

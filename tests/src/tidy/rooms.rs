@@ -11,6 +11,7 @@ pub type Room = (&'static str, &'static str);
 pub const UNSAFE: &[Room] = &[
     ("benches/lab/src/traffic/sockets.rs", "socket options that no library of ours wraps"),
     ("control/daemon/src/os/heap.rs", "the allocator's call has no safe interface"),
+    ("control/daemon/src/os/scheduling.rs", "sched_setscheduler, which no library of ours wraps"),
     ("control/daemon/src/os/tun.rs", "ioctls have no safe form; all of them are in this file"),
     ("control/daemon/src/os/udp.rs", "socket options that no library of ours wraps"),
     ("control/daemon/src/os/watched.rs", "tokio leaves the proof that a descriptor stays open to its caller"),

@@ -33,7 +33,7 @@ impl Control {
             if matches!(event, Ok(PlaneEvent::LinkGone)) && self.kit.tun.fate() == Fate::Deleted {
                 return Some("its link was deleted");
             }
-            on_plane_event(event);
+            self.on_plane_event(event);
         }
         for _ in 0..PUNTS_PER_TURN {
             let Some(datagram) = self.plane.as_mut().and_then(|plane| plane.memory.poll_punt()) else {
@@ -165,15 +165,24 @@ impl Control {
     pub(super) fn is_moving(&self) -> bool {
         self.plane.as_ref().is_some_and(Plane::is_moving) && boottime() < self.move_until
     }
-}
 
-fn on_plane_event(event: Result<PlaneEvent, Refused>) {
-    match event {
-        Ok(PlaneEvent::Fallback { worker, kind, errno }) => {
-            tracing::info!(worker, kind, errno, "a worker does without a feature from now on");
+    fn on_plane_event(&self, event: Result<PlaneEvent, Refused>) {
+        match event {
+            Ok(PlaneEvent::Fallback { worker, kind, errno }) => {
+                tracing::info!(worker, kind, errno, "a worker does without a feature from now on");
+            }
+            Ok(PlaneEvent::Precedence { worker, wanted }) => {
+                match self.plane.as_ref().map(|plane| plane.prefer(worker, wanted)) {
+                    Some(Ok(())) => tracing::debug!(worker, wanted, "a worker before applications"),
+                    Some(Err(error)) => {
+                        tracing::info!(worker, wanted, %error, "a worker cannot go before applications");
+                    }
+                    None => {}
+                }
+            }
+            Ok(event) => tracing::debug!(?event, "the data plane"),
+            Err(error) => tracing::warn!(%error, "an event of the data plane was refused"),
         }
-        Ok(event) => tracing::debug!(?event, "the data plane"),
-        Err(error) => tracing::warn!(%error, "an event of the data plane was refused"),
     }
 }
 

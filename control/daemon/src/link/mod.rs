@@ -123,6 +123,11 @@ impl Plane {
         }
     }
 
+    /// Lets a worker go before applications, or again beside them.
+    pub(crate) fn prefer(&self, worker: u32, on: bool) -> io::Result<()> {
+        self.process.prefer(worker, on)
+    }
+
     /// Ends the data plane: asks first, and kills what does not listen. Returns when the process is gone.
     pub(crate) async fn stop(mut self) {
         let asked = self.tell(&ToPlane::Stop, &[]).is_ok();

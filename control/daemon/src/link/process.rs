@@ -3,12 +3,15 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use crate::os::scheduling;
 use crate::os::watched::{Watched, watched};
 
 /// A process that can be waited for and killed without ever meaning another one that got its number.
 pub(crate) struct Process {
+    pid: Pid,
     pidfd: Watched<OwnedFd>,
     /// Set when we started it: then it is ours to reap.
     child: Option<Child>,
@@ -28,7 +31,7 @@ impl Process {
     pub(crate) fn of_pid(pid: Pid) -> std::io::Result<Self> {
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
         let pidfd = watched(pidfd)?;
-        Ok(Self { pidfd, child: None })
+        Ok(Self { pid, pidfd, child: None })
     }
 
     /// Waits until the process has ended, and reaps it if it is ours.
@@ -46,6 +49,16 @@ impl Process {
         }
     }
 
+    /// Lets a worker's thread go before applications, or again beside them.
+    pub(crate) fn prefer(&self, worker: u32, on: bool) -> std::io::Result<()> {
+        // While the process runs, its number means no other.
+        let mut ended = [PollFd::new(&self.pidfd.get_ref().0, PollFlags::IN)];
+        if rustix::event::poll(&mut ended, Some(&Timespec::default()))? > 0 {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        scheduling::prefer(self.pid, &format!("worker {worker}"), on)
+    }
+
     /// SIGKILL; a process that is gone already is no error.
     pub(crate) fn kill(&self) {
         let pidfd = self.pidfd.get_ref().0.as_fd();
@@ -56,3 +69,6 @@ impl Process {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

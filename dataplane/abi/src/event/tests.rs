@@ -20,6 +20,8 @@ fn every_event_survives_the_slot() {
         PlaneEvent::Removed { slot },
         PlaneEvent::Fallback { worker: WORKERS_MAX - 1, kind: 63, errno: -1 },
         PlaneEvent::LinkGone,
+        PlaneEvent::Precedence { worker: 0, wanted: true },
+        PlaneEvent::Precedence { worker: WORKERS_MAX - 1, wanted: false },
     ];
     for event in events {
         assert_eq!(PlaneEvent::decode(&event.encode()), Ok(event));
@@ -31,6 +33,7 @@ fn what_is_out_of_range_is_refused() {
     let cases = [
         (PlaneEvent::Roamed { slot: PEERS_MAX }, "peer slot"),
         (PlaneEvent::Fallback { worker: WORKERS_MAX, kind: 0, errno: 0 }, "worker"),
+        (PlaneEvent::Precedence { worker: WORKERS_MAX, wanted: true }, "worker"),
         (PlaneEvent::Fallback { worker: 0, kind: 64, errno: 0 }, "feature"),
     ];
     for (event, field) in cases {

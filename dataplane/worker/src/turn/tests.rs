@@ -419,7 +419,7 @@ fn a_deleted_link_and_a_failing_socket_end_or_are_told() {
     let mut worker = pair.left.workers.remove(0);
     worker.port.delete_tun();
     // Returns: were it to go on, this test would.
-    worker.run();
+    worker.run(Precedence::default());
     assert!(matches!(pair.left.take_notes()[..], [Note::LinkGone]));
 }
 

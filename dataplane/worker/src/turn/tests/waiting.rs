@@ -33,9 +33,11 @@ fn what_the_slow_thread_must_know_is_told_when_there_is_room() {
             Note::Confirmed { local_index, .. } => format!("confirmed {local_index:x}"),
             Note::Roamed { endpoint, .. } => format!("roamed {endpoint:?}"),
             Note::Active { .. } => "active".to_owned(),
-            Note::WantSession { .. } | Note::Fallback { .. } | Note::LinkGone | Note::Failed { .. } => {
-                String::new()
-            }
+            Note::WantSession { .. }
+            | Note::Fallback { .. }
+            | Note::Precedence { .. }
+            | Note::LinkGone
+            | Note::Failed { .. } => String::new(),
         });
         told.filter(|told| !told.is_empty()).collect::<Vec<_>>()
     };
