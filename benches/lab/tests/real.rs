@@ -5,6 +5,8 @@
 use ringmesh_lab::implementations::{Implementation, Kind, Setting};
 use ringmesh_lab::namespaces::Side;
 use ringmesh_lab::pair::{Choice, Pair, PairPlan};
+use ringmesh_lab::progress::Screen;
+use ringmesh_lab::suite::{self, FlowNumber, Metric, Profile};
 use ringmesh_lab::traffic::{Limit, Outcome, Ping, Plan, Sweep, Tcp, Udp};
 use ringmesh_lab::{Executables, clock, needs};
 use std::fs;
@@ -82,6 +84,22 @@ fn every_kind_of_traffic_crosses_a_tunnel() {
         assert_eq!(pair.processes(Side::A).len(), 1, "traffic does not count as the tunnel's");
         assert!(pair.usage().cpu_secs() > 0.0 && pair.usage().pss_bytes > 1e6);
     }
+}
+
+#[test]
+fn a_call_is_watched_alone_and_beside_streams() {
+    let Some(choice) = wireguard_go() else { return };
+    let pair = Pair::start(&PairPlan::of(&choice), &executables()).expect("a tunnel");
+    let mut plan = Profile::Voip.plan(1.0);
+    plan.flow.as_mut().expect("a call").millis = 600;
+    let values = suite::run(&pair, &plan, &mut Screen::new(true)).expect("all stages");
+    for beside in [false, true] {
+        let number = |what| values.get(&Metric::Flow { what, beside }).copied().expect("measured");
+        assert!(number(FlowNumber::RttP50) > 1.0 && number(FlowNumber::RttP50) <= number(FlowNumber::RttP99));
+        assert!((0.5..=1.0).contains(&number(FlowNumber::Delivered)));
+    }
+    assert!(values[&Metric::TcpBeside] > 1e6, "both streams ran beside it");
+    assert!(!values.contains_key(&Metric::TcpUp), "nothing else was asked for");
 }
 
 #[test]

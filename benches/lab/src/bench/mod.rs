@@ -15,7 +15,7 @@ use crate::pair::{Choice, Pair, PairPlan};
 use crate::progress::Screen;
 use crate::scale;
 use crate::soak;
-use crate::suite::{self, SuitePlan, Values};
+use crate::suite::{self, Profile, SuitePlan, Values};
 use crate::{Error, Executables, Result, guard, needs};
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,6 +36,9 @@ pub struct BenchArgs {
     /// One round of fewer and shorter measurements.
     #[arg(long)]
     quick: bool,
+    /// Measure what one kind of use notices, instead of the general table.
+    #[arg(long, value_enum, value_name = "USE", conflicts_with_all = ["quick", "soak", "scale"])]
+    profile: Option<Profile>,
     /// Print one JSON value instead of progress and a table.
     #[arg(long)]
     json: bool,
@@ -130,7 +133,11 @@ fn sensible(args: &BenchArgs) -> Result<()> {
 }
 
 fn compare(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Result<Results> {
-    let plan = if args.quick { SuitePlan::quick() } else { SuitePlan::full(args.seconds) };
+    let plan = match args.profile {
+        Some(profile) => profile.plan(args.seconds),
+        None if args.quick => SuitePlan::quick(),
+        None => SuitePlan::full(args.seconds),
+    };
     let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 3 });
     let choices = choices(args, executables)?;
     let mut results = Results::new(Host::here(), choices.iter().map(Entry::of).collect());

@@ -30,8 +30,60 @@ pub enum Metric {
     UdpSegmented,
     /// Interarrival jitter (RFC 3550) at half the highest rate of large datagrams, in microseconds.
     Jitter,
+    /// What a paced flow notices, alone or beside streams.
+    Flow {
+        /// Which number.
+        what: FlowNumber,
+        /// Whether TCP streams fill the tunnel meanwhile.
+        beside: bool,
+    },
+    /// Those streams' rate, all together: payload bits per second.
+    TcpBeside,
     /// Resident memory of both ends' processes after all that, in bytes (shared pages counted once).
     Memory,
+}
+
+/// One number of a paced flow.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum FlowNumber {
+    /// The median round trip, in microseconds.
+    RttP50,
+    /// The 99th percentile of the same.
+    RttP99,
+    /// Packet delay variation (RFC 5481, section 4.2, against the median): how much later than usual one packet in
+    /// a hundred arrives, one way, in microseconds.
+    Variation,
+    /// The share of packets that arrived.
+    Delivered,
+}
+
+impl FlowNumber {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::RttP50 => "rtt_p50_us",
+            Self::RttP99 => "rtt_p99_us",
+            Self::Variation => "variation_p99_us",
+            Self::Delivered => "delivered",
+        }
+    }
+
+    /// For people, behind the name of the flow.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::RttP50 => "round trip p50",
+            Self::RttP99 => "round trip p99",
+            Self::Variation => "delay variation p99",
+            Self::Delivered => "delivered",
+        }
+    }
+
+    /// A value with its unit.
+    pub(super) fn show(self, value: f64) -> String {
+        match self {
+            Self::RttP50 | Self::RttP99 | Self::Variation => table::micros(value),
+            Self::Delivered => format!("{:.2} %", value * 100.0),
+        }
+    }
 }
 
 impl Metric {
@@ -50,6 +102,9 @@ impl Metric {
             Self::UdpRate(size) => format!("udp_{size}_packets_per_sec"),
             Self::UdpSegmented => "udp_segmented_bits_per_sec".to_owned(),
             Self::Jitter => "udp_jitter_us".to_owned(),
+            Self::Flow { what, beside: false } => format!("flow_{}", what.key()),
+            Self::Flow { what, beside: true } => format!("flow_beside_tcp_{}", what.key()),
+            Self::TcpBeside => "tcp_beside_flow_bits_per_sec".to_owned(),
             Self::Memory => "memory_bytes".to_owned(),
         }
     }
@@ -69,6 +124,9 @@ impl Metric {
             Self::UdpRate(size) => format!("UDP {size} B, packets/s at ≤ 1 % loss"),
             Self::UdpSegmented => "UDP with GSO and GRO, ≤ 1 % loss".to_owned(),
             Self::Jitter => "UDP jitter at half that rate".to_owned(),
+            Self::Flow { what, beside: false } => format!("flow, {}", what.title()),
+            Self::Flow { what, beside: true } => format!("flow beside TCP, {}", what.title()),
+            Self::TcpBeside => "that TCP, all streams".to_owned(),
             Self::Memory => "memory, both ends".to_owned(),
         }
     }
@@ -76,7 +134,9 @@ impl Metric {
     /// Whether more is better.
     pub const fn is_better_high(self) -> bool {
         match self {
-            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::UdpRate(_) | Self::UdpSegmented => true,
+            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::TcpBeside => true,
+            Self::UdpRate(_) | Self::UdpSegmented => true,
+            Self::Flow { what, .. } => matches!(what, FlowNumber::Delivered),
             Self::CpuPerGb | Self::SoftirqPerGb | Self::Jitter | Self::Memory => false,
             Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 => false,
         }
@@ -85,7 +145,10 @@ impl Metric {
     /// A value with its unit.
     pub fn show(self, value: f64) -> String {
         match self {
-            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::UdpSegmented => table::bits(value),
+            Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::TcpBeside | Self::UdpSegmented => {
+                table::bits(value)
+            }
+            Self::Flow { what, .. } => what.show(value),
             Self::CpuPerGb | Self::SoftirqPerGb => format!("{value:.2} s"),
             Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 | Self::Jitter => {
                 table::micros(value)

@@ -3,17 +3,20 @@
 //! Nothing is measured while something else of ours runs, but for the round trips under load, which are the point of their stage.
 
 mod metric;
+mod profile;
 
-pub use metric::Metric;
+pub use metric::{FlowNumber, Metric};
+pub use profile::{FlowPlan, Profile};
 
 use crate::measure::process::{self, Usage};
 use crate::namespaces::Side;
 use crate::pair::Pair;
 use crate::progress::Screen;
 use crate::table;
-use crate::traffic::{Outcome, Ping, PingReport, Plan, Search, Tcp, TcpReport, Udp, UdpReport};
-use crate::{Error, Result};
+use crate::traffic::{Limit, Outcome, Ping, PingReport, Plan, Search, Tcp, TcpReport, Udp, UdpReport};
+use crate::{Error, Result, clock};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The share of datagrams that may be lost at "the highest rate".
 const LOSS_MAX: f64 = 0.01;
@@ -25,17 +28,19 @@ const SEGMENTS: u32 = 16;
 const SEGMENT_SIZE: u32 = 1_360;
 /// Microseconds between two probes.
 const PROBE_INTERVAL_US: u64 = 5_000;
+/// How long streams run before a flow is watched beside them, and on after it: their slow start is over by then.
+const STREAM_LEAD_MILLIS: u64 = 500;
 /// Bytes of a probe: what a game or a keystroke in SSH needs.
 const PROBE_SIZE: u32 = 64;
 
 /// How much is measured.
 #[derive(Clone, Debug)]
 pub struct SuitePlan {
-    /// Milliseconds of each TCP stage.
+    /// Milliseconds of each TCP stage; 0 leaves them out.
     pub tcp_millis: u64,
     /// Streams of the stage with several; 0 leaves it out.
     pub streams: u32,
-    /// Probes of the idle round trip.
+    /// Probes of the idle round trip; 0 leaves it out.
     pub probes: u32,
     /// UDP payload sizes whose highest rate is searched.
     pub udp_sizes: Vec<u32>,
@@ -45,6 +50,8 @@ pub struct SuitePlan {
     pub confirm_millis: u64,
     /// Whether the stages with segment offload and jitter run, too.
     pub extras: bool,
+    /// The flow that is watched alone and beside streams.
+    pub flow: Option<FlowPlan>,
 }
 
 impl SuitePlan {
@@ -58,6 +65,7 @@ impl SuitePlan {
             trial_millis: 400,
             confirm_millis: 1_500,
             extras: true,
+            flow: None,
         }
     }
 
@@ -71,6 +79,7 @@ impl SuitePlan {
             trial_millis: 250,
             confirm_millis: 600,
             extras: false,
+            flow: None,
         }
     }
 }
@@ -84,14 +93,22 @@ pub type Values = BTreeMap<Metric, f64>;
 /// When a stage cannot be run to its end, or a byte arrives wrong.
 pub fn run(pair: &Pair, plan: &SuitePlan, screen: &mut Screen) -> Result<Values> {
     let mut suite = Suite { pair, plan, screen, values: Values::new() };
-    suite.idle_round_trips()?;
-    suite.streams()?;
+    if plan.probes > 0 {
+        suite.idle_round_trips()?;
+    }
+    if plan.tcp_millis > 0 {
+        suite.streams()?;
+    }
     for size in &plan.udp_sizes {
         suite.highest_rate(*size)?;
     }
     if plan.extras {
         suite.segmented()?;
         suite.jitter()?;
+    }
+    if let Some(flow) = &plan.flow {
+        suite.flow(flow, false)?;
+        suite.flow_beside_streams(flow)?;
     }
     suite.values.insert(Metric::Memory, pair.usage().pss_bytes);
     Ok(suite.values)
@@ -169,16 +186,53 @@ impl Suite<'_> {
         Ok(())
     }
 
+    /// One flow for its time: datagrams one way and round trips, both at its pace.
+    fn flow(&mut self, flow: &FlowPlan, beside: bool) -> Result<()> {
+        self.screen.begin(if beside { "the same beside streams" } else { "paced flow, alone" });
+        let (to, size) = (Pair::address(Side::B, false), flow.size);
+        let (rate, millis) = (u64::from(flow.rate_pps), flow.millis);
+        let count = u32::try_from(rate * millis / 1_000).unwrap_or(u32::MAX);
+        let ping = Ping { to, interval_us: 1_000_000 / rate, count, size, until_first: false };
+        let pinging = self.pair.begin(Side::A, &Plan::Ping(ping))?;
+        let udp = Udp { to, size, rate_pps: rate as f64, millis, per_send: 1 };
+        let report = expect_udp(self.traffic(&Plan::Udp(udp))?)?;
+        let round_trips = pinging.finish(&mut |_| ()).and_then(expect_ping)?.delay;
+        let numbers = [
+            (FlowNumber::RttP50, round_trips.p50_us),
+            (FlowNumber::RttP99, round_trips.p99_us),
+            (FlowNumber::Variation, report.delay.p99_us - report.delay.p50_us),
+            (FlowNumber::Delivered, 1.0 - report.loss()),
+        ];
+        let shown = numbers.map(|(what, value)| format!("{} {}", what.title(), what.show(value)));
+        self.screen.end(&shown.join(", "));
+        self.values.extend(numbers.map(|(what, value)| (Metric::Flow { what, beside }, value)));
+        Ok(())
+    }
+
+    fn flow_beside_streams(&mut self, flow: &FlowPlan) -> Result<()> {
+        // The streams begin before the flow and end after it.
+        let lasting = Limit::Millis(flow.millis + 2 * STREAM_LEAD_MILLIS);
+        let streams = |streams, reverse| Tcp { streams, reverse, limit: lasting, ..self.upload() };
+        let plans = [streams(flow.uploads, false), streams(flow.downloads, true)];
+        let begin = |plan: &Tcp| self.pair.begin(Side::A, &Plan::Tcp(plan.clone()));
+        let runs: Vec<_> = plans.iter().filter(|plan| plan.streams > 0).map(begin).collect::<Result<_>>()?;
+        clock::pause_until(clock::now() + Duration::from_millis(STREAM_LEAD_MILLIS));
+        self.flow(flow, true)?;
+        self.screen.begin("those streams, together");
+        let mut bits = 0.0;
+        for run in runs {
+            bits += unbroken(run.finish(&mut |_| ())?)?.bits_per_sec();
+        }
+        self.keep(Metric::TcpBeside, bits);
+        Ok(())
+    }
+
     fn upload(&self) -> Tcp {
         Tcp::upload(Pair::address(Side::B, false), self.plan.tcp_millis)
     }
 
     fn tcp(&self, plan: &Tcp) -> Result<TcpReport> {
-        let Outcome::Tcp(report) = self.traffic(&Plan::Tcp(plan.clone()))? else { return Err(senseless()) };
-        match report.failures.first() {
-            None => Ok(report),
-            Some(why) => Err(Error::Traffic(format!("a stream broke: {why}"))),
-        }
+        unbroken(self.traffic(&Plan::Tcp(plan.clone()))?)
     }
 
     fn search(&self, size: u32, per_send: u32) -> Result<UdpReport> {
@@ -243,6 +297,14 @@ fn expect_ping(outcome: Outcome) -> Result<PingReport> {
         Outcome::Ping(report) if report.received > 0 => Ok(report),
         Outcome::Ping(_) => Err(Error::Tunnel("no probe was answered".to_owned())),
         Outcome::Served | Outcome::Tcp(_) | Outcome::Udp(_) | Outcome::Sweep(_) => Err(senseless()),
+    }
+}
+
+fn unbroken(outcome: Outcome) -> Result<TcpReport> {
+    let Outcome::Tcp(report) = outcome else { return Err(senseless()) };
+    match report.failures.first() {
+        None => Ok(report),
+        Some(why) => Err(Error::Traffic(format!("a stream broke: {why}"))),
     }
 }
 
