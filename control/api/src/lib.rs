@@ -11,5 +11,5 @@ pub mod circle;
 pub mod request;
 pub mod status;
 
-pub use request::{Answer, Request};
+pub use request::{Answer, Request, Seen};
 pub use status::{Control, Peer, Plane, Status, Worker};
