@@ -10,5 +10,5 @@ pub mod overview;
 pub mod request;
 pub mod status;
 
-pub use request::{Answer, Request};
+pub use request::{Answer, Request, Seen};
 pub use status::{Control, Peer, Plane, Status, Worker};

@@ -1,5 +1,7 @@
 //! The questions.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Status;
@@ -13,6 +15,20 @@ pub const LINE_LEN_MAX: usize = 64 << 20;
 pub enum Request {
     /// How the tunnel is.
     Status,
+    /// Ask these STUN servers, from the tunnel's own port, how that looks from there; go on asking until other ones are named.
+    Stun {
+        /// Where they are; of very many only the first few are asked.
+        servers: Vec<SocketAddr>,
+    },
+}
+
+/// How the tunnel's port looks from a server.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Seen {
+    /// The server.
+    pub server: SocketAddr,
+    /// Where our datagrams come from, as it sees them.
+    pub address: SocketAddr,
 }
 
 /// What comes back.
@@ -21,6 +37,8 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
+    /// To [`Request::Stun`]: what was answered so far.
+    Stun(Vec<Seen>),
     /// The question was not understood.
     Error(String),
 }

@@ -54,6 +54,7 @@ enum Found {
 fn find(name: IfName) -> Result<Found, Problem> {
     match ask(&name.api_socket(), &Request::Status) {
         Ok(Answer::Status(status)) => Ok(Found::Running(status)),
+        Ok(Answer::Stun(_)) => Err(Problem::Usage(format!("{name}: it answers what was not asked"))),
         Ok(Answer::Error(text)) => Err(Problem::Usage(format!("{name}: {text}"))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             if name.plane_socket().exists() {

@@ -1,7 +1,9 @@
 //! Everything that can happen to the control process.
 
+use std::net::SocketAddr;
+
 use ringmesh_abi::{FromPlane, LinkError};
-use ringmesh_api::Status;
+use ringmesh_api::{Seen, Status};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -17,6 +19,8 @@ pub(crate) enum Event {
     Set(Box<Set>, oneshot::Sender<Result<(), Errno>>),
     /// `ringmesh status` asks.
     Status(oneshot::Sender<Box<Status>>),
+    /// The daemon names STUN servers, and wants to know what they see.
+    Stun(Vec<SocketAddr>, oneshot::Sender<Vec<Seen>>),
     /// There is something in the rings.
     Bell,
     /// The data plane said something over its socket, or closed it.

@@ -3,6 +3,7 @@
 //! **Invariant:** only root is answered, whatever the file's mode says: the kernel's word on who connected counts.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +44,7 @@ async fn converse(stream: UnixStream, events: &mpsc::Sender<Event>) -> io::Resul
     tokio::io::BufReader::new(reading).take(QUESTION_LEN_MAX).read_until(b'\n', &mut line).await?;
     let answer = match serde_json::from_slice(&line) {
         Ok(Request::Status) => status(events).await,
+        Ok(Request::Stun { servers }) => stun(events, servers).await,
         Err(error) => Answer::Error(error.to_string()),
     };
     let mut line = serde_json::to_vec(&answer)?;
@@ -55,6 +57,15 @@ async fn status(events: &mpsc::Sender<Event>) -> Answer {
     let sent = events.send(Event::Status(reply)).await;
     match answer.await {
         Ok(status) if sent.is_ok() => Answer::Status(status),
+        _ => Answer::Error("the tunnel is ending".to_owned()),
+    }
+}
+
+async fn stun(events: &mpsc::Sender<Event>, servers: Vec<SocketAddr>) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let sent = events.send(Event::Stun(servers, reply)).await;
+    match answer.await {
+        Ok(seen) if sent.is_ok() => Answer::Stun(seen),
         _ => Answer::Error("the tunnel is ending".to_owned()),
     }
 }

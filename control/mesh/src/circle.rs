@@ -152,6 +152,12 @@ impl Circle {
         self.store.by_hash(hash).is_some() || self.waiting.holds(hash)
     }
 
+    /// How many records wait for others that were not sent.
+    #[must_use]
+    pub fn waits(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether records of the author wait for others that were not sent.
     #[must_use]
     pub fn waits_for(&self, author: &DeviceId) -> bool {

@@ -30,6 +30,30 @@
 //!   further than its invite.
 //! - **One equation for signatures**, so that no crafted signature is good for half of the devices (`signature.rs`).
 //!
+//! # Faults, and the tests that they meet
+//! Tests of this crate by module; those of the whole by the file in `control/cli/tests/circle` or the crate that they are in.
+//!
+//! | fault | test |
+//! | --- | --- |
+//! | forged, changed, truncated record | `record::nothing_that_was_changed_holds`, `record::a_batch_points_at_the_forged_ones` |
+//! | oversized record; author without end | `record::whatever_is_longer_than_a_record_may_be_is_refused_unread`, `circle::a_guest_cannot_write_without_end` |
+//! | replayed, duplicate, reordered | `circle::what_does_not_belong_is_refused_and_what_is_early_waits`; every script of `roster::tests` |
+//! | from the future | `roster::a_record_from_the_future_makes_nobody_senior_and_no_clock_wait` |
+//! | admin key used from a clone | `roster::an_admin_key_on_two_machines_is_frozen_until_somebody_decides` |
+//! | stolen key that dates back | `roster::a_stolen_key_that_dates_back_changes_nothing` |
+//! | race for the last use of an invite | `roster::a_race_for_the_last_use_lets_in_whom_the_admin_confirms`, `join.rs` |
+//! | expired invite, clock set back | `roster::an_expired_invite_is_not_revived_by_the_joiners_clock`, `time::a_clock_that_is_set_back_is_overruled` |
+//! | clock wrong by days | `sealed::signal::a_signal_opens_for_its_receiver_in_its_time`, `permission::a_permission_ends_by_itself_and_no_clock_revives_it` |
+//! | mutual revocation | `roster::of_two_that_revoke_each_other_the_senior_wins`, `roster::revocations_in_a_circle_end_and_take_power_away` |
+//! | last admin lost; recovery key | `roster::what_the_recovery_key_does_is_followed_record_by_record`, `members.rs` |
+//! | beacon leaves something out | `sync::a_beacon_that_leaves_something_out_is_found_out_by_the_heads`, simulation in `circle::tests` |
+//! | beacon replays an old state | `sync::a_beacon_that_replays_an_old_state_takes_nothing_back` |
+//! | beacon serves two differently | `sync::two_members_to_whom_a_beacon_shows_different_things_find_out_and_agree` |
+//! | beacon killed, emptied, one of two lost | `beacon.rs` |
+//! | two devices join in one instant | `roster::two_that_join_in_the_same_second_both_come_in_and_stand_in_one_order`, `join.rs` |
+//! | codes mistyped, used up, expired, foreign | `invite::what_was_mistyped_is_told_from_what_is_no_code`, `invite::why_a_code_lets_nobody_in`, `join.rs` |
+//! | corrupt database, full disk, death at any write | `damage.rs`, `ringmesh-daemon` `circle::store::tests` |
+//!
 //! **Invariant:** no socket, no file, no thread, no clock; time and randomness are arguments. Unsafe code is forbidden.
 //! **Invariant:** the roster is a function of the set of records.
 

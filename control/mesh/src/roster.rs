@@ -12,7 +12,7 @@ mod membership;
 mod names;
 pub(crate) mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringmesh_wire::keys::PublicKey;
@@ -44,6 +44,40 @@ pub struct Roster {
     pub waiting: BTreeMap<DeviceId, Waiting>,
     /// The invites of admins, whether open or not.
     pub invites: BTreeMap<UseId, InviteState>,
+    /// Members by what others know them by.
+    index: Index,
+}
+
+/// Members by name, address and key. Follows [`Roster::members`]; [`derive`] keeps it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Index {
+    names: BTreeMap<Label, DeviceId>,
+    v4: BTreeMap<Ipv4Addr, DeviceId>,
+    v6: BTreeMap<Ipv6Addr, DeviceId>,
+    keys: BTreeSet<(PublicKey, DeviceId)>,
+}
+
+impl Index {
+    /// Enters a member, or takes one out as it was entered.
+    fn put(&mut self, member: &Member) {
+        self.names.insert(member.name.clone(), member.device);
+        self.v6.insert(member.ipv6, member.device);
+        self.v4.extend(member.ipv4.map(|ipv4| (ipv4, member.device)));
+        self.keys.extend(member.wireguard.map(|key| (key, member.device)));
+    }
+
+    fn take(&mut self, member: &Member) {
+        // Whoever was entered meanwhile under the same name or address stays.
+        let device = member.device;
+        if self.names.get(&member.name) == Some(&device) {
+            self.names.remove(&member.name);
+        }
+        if member.ipv4.is_some_and(|ipv4| self.v4.get(&ipv4) == Some(&device)) {
+            member.ipv4.iter().for_each(|ipv4| _ = self.v4.remove(ipv4));
+        }
+        self.v6.remove(&member.ipv6);
+        member.wireguard.iter().for_each(|key| _ = self.keys.remove(&(*key, device)));
+    }
 }
 
 /// A device that belongs to the circle.
@@ -186,22 +220,26 @@ impl Roster {
         let name = name.strip_suffix('.').unwrap_or(name);
         let name = name.strip_suffix(&format!(".{}", crate::name::SUFFIX)).unwrap_or(name);
         let name = name.strip_suffix(&format!(".{}", self.name)).unwrap_or(name);
-        self.members.values().find(|member| member.name.as_str() == name)
+        let name: Label = name.parse().ok()?;
+        self.members.get(self.index.names.get(&name)?)
     }
 
     /// The member with this mesh address.
     #[must_use]
     pub fn by_address(&self, address: IpAddr) -> Option<&Member> {
-        self.members.values().find(|member| match address {
-            IpAddr::V4(v4) => member.ipv4 == Some(v4),
-            IpAddr::V6(v6) => member.ipv6 == v6,
-        })
+        let device = match address {
+            IpAddr::V4(v4) => self.index.v4.get(&v4),
+            IpAddr::V6(v6) => self.index.v6.get(&v6),
+        };
+        self.members.get(device?)
     }
 
     /// The member with this WireGuard key.
     #[must_use]
     pub fn by_wireguard(&self, key: &PublicKey) -> Option<&Member> {
-        self.members.values().find(|member| member.wireguard.as_ref() == Some(key))
+        let first = (*key, DeviceId([0; 32]));
+        let (_, device) = self.index.keys.range(first..).next().filter(|(found, _)| found == key)?;
+        self.members.get(device)
     }
 
     /// What people call a device: its name, or the beginning of its key.

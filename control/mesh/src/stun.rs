@@ -6,8 +6,12 @@
 //! **Invariant:** pure, and no amplifier: an answer is at most [`ANSWER_LEN_MAX`] bytes long, and there are at most [`PER_SECOND`] of
 //! them a second, whoever asks.
 
+mod watch;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub use watch::{EVERY, SERVERS_MAX, Watch};
 
 /// The longest answer: header (20 bytes) and one IPv6 address (24 bytes).
 pub const ANSWER_LEN_MAX: usize = 44;
@@ -151,7 +155,8 @@ fn unmask(value: &[u8], transaction: &[u8; TRANSACTION_LEN]) -> Option<SocketAdd
     (port != 0 && !ip.is_unspecified()).then_some(SocketAddr::new(ip, port))
 }
 
-const HEADER_LEN: usize = 20;
+/// Length of a message's header, in bytes; a request is no longer.
+pub const HEADER_LEN: usize = 20;
 /// Length of a transaction's number, in bytes.
 pub const TRANSACTION_LEN: usize = 12;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];

@@ -1,122 +1,125 @@
-//! Devices that share no LAN: a router between them, and beside it a beacon.
+//! Circles whose devices find each other by beacons, and lose them.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use serde_json::json;
 
-use super::common::{RINGMESH, must, run, wait_for};
-use super::stage::{Device, fresh_name};
-
-/// A router with a beacon on it, and behind each of its ports a network of its own.
-struct Internet {
-    net: String,
-    dir: PathBuf,
-    beacon: Child,
-    /// The beacon's address, with its key.
-    url: String,
-}
-
-impl Internet {
-    fn new() -> Self {
-        let net = fresh_name();
-        must(&format!("ip netns add {net}"));
-        must(&format!("ip -n {net} link set lo up"));
-        must(&format!("ip -n {net} addr add 198.51.100.1/32 dev lo"));
-        must(&format!("ip netns exec {net} sysctl -qw net.ipv4.ip_forward=1"));
-        let dir = std::env::temp_dir().join(&net);
-        let (beacon, url) = start_beacon(&net, &dir);
-        Self { net, dir, beacon, url }
-    }
-
-    /// A device in a network of its own, with a daemon that answers.
-    fn device(&self, number: u8) -> Device {
-        let net = fresh_name();
-        must(&format!("ip netns add {net}"));
-        must(&format!("ip -n {net} link set lo up"));
-        must(&format!("ip link add port{number} netns {} type veth peer name wan netns {net}", self.net));
-        must(&format!("ip -n {} addr add 203.0.{number}.1/24 dev port{number}", self.net));
-        must(&format!("ip -n {} link set port{number} up", self.net));
-        must(&format!("ip -n {net} addr add 203.0.{number}.2/24 dev wan"));
-        must(&format!("ip -n {net} link set wan up"));
-        must(&format!("ip -n {net} route add default via 203.0.{number}.1"));
-        let mut device = Device::in_namespace(net);
-        device.start();
-        device
-    }
-
-    fn stop_beacon(&mut self) {
-        self.beacon.kill().expect("kills");
-        self.beacon.wait().expect("ends");
-    }
-}
-
-impl Drop for Internet {
-    fn drop(&mut self) {
-        self.stop_beacon();
-        run(&format!("ip netns delete {}", self.net));
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn start_beacon(net: &str, dir: &std::path::Path) -> (Child, String) {
-    let mut child = Command::new("ip")
-        .args([
-            "netns",
-            "exec",
-            net,
-            RINGMESH,
-            "beacon",
-            "--listen",
-            "0.0.0.0:3478",
-            "--name",
-            "198.51.100.1",
-        ])
-        .arg("--state")
-        .arg(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
-    (child, line.trim().to_owned())
-}
+use super::common::wait_for;
+use super::internet::Internet;
 
 #[test]
 fn devices_find_each_other_by_a_beacon_and_do_not_depend_on_it() {
-    let mut internet = Internet::new();
-    let (a, b) = (internet.device(1), internet.device(2));
-    a.up(&format!("--name alpha --beacon {}", internet.url));
+    let net = Internet::new();
+    let mut beacon = net.beacon();
+    let (a, b) = (net.device(), net.device());
+    a.up(&format!("--name alpha --beacon {}", beacon.url));
     b.join(&a.invite(""), "beta");
     b.says("ping alpha --timeout 20s");
     // As a member it comes to the beacon once more.
-    wait_for("it answers", || b.says("status").contains("198.51.100.1 answers").then_some(()));
-    let beacon = b.json("status")["daemon"]["circle"]["beacons"][0].clone();
-    assert_eq!(beacon["detail"], "sees this device at 203.0.2.2", "{beacon}");
-    internet.stop_beacon();
+    wait_for("it answers", || b.says("status").contains(" answers").then_some(()));
+    beacon.kill();
     a.says("rename desk");
     wait_for("news arrive without it", || b.names().contains(&"desk".to_owned()).then_some(()));
     wait_for("its loss is told", || b.says("status").contains("does not answer").then_some(()));
     b.says("ping desk");
-    (internet.beacon, internet.url) = start_beacon(&internet.net, &internet.dir);
-    wait_for("it is back", || b.says("status").contains("198.51.100.1 answers").then_some(()));
+    beacon.start();
+    wait_for("it is back", || b.says("status").contains(" answers").then_some(()));
 }
 
 #[test]
-fn a_device_joins_while_the_inviter_is_offline() {
-    let internet = Internet::new();
-    let (mut a, b) = (internet.device(1), internet.device(2));
-    a.up(&format!("--name alpha --beacon {}", internet.url));
+fn a_device_joins_while_everybody_is_offline() {
+    let net = Internet::new();
+    let beacon = net.beacon();
+    let (mut a, b) = (net.device(), net.device());
+    a.up_with("alpha", &[&beacon]);
     let code = a.invite("");
-    wait_for("the beacon answers it", || a.says("status").contains("198.51.100.1 answers").then_some(()));
-    a.run("ip link set wan down");
+    a.settled(1);
+    a.ask("down", json!({}));
     a.kill();
     b.join(&code, "beta");
-    assert_eq!(b.names(), ["beta", "alpha"]);
-    a.run("ip link set wan up");
-    a.run("ip route add default via 203.0.1.1");
+    assert_eq!(b.names(), ["beta", "alpha"], "it has read the circle at the beacon");
     a.start();
-    wait_for("it hears of the other one", || (a.names() == ["alpha", "beta"]).then_some(()));
-    b.says("ping alpha --timeout 20s");
+    a.ask("up", json!({}));
+    a.ask("wait", json!({"peer": "beta", "wait_secs": 30}));
+    b.ask("wait", json!({"peer": "alpha", "wait_secs": 30}));
+    assert!(b.pings(&b.addresses_of("alpha")[0]));
+}
+
+#[test]
+fn a_beacon_that_was_killed_or_has_forgotten_everything_is_told_again() {
+    let net = Internet::new();
+    let mut beacon = net.beacon();
+    let (mut a, b, c) = (net.device(), net.device(), net.device());
+    a.up_with("alpha", &[&beacon]);
+    b.join(&a.invite(""), "beta");
+    b.ask("wait", json!({"peer": "alpha", "wait_secs": 30}));
+    beacon.kill();
+    // Tunnels and news go on without it.
+    b.ask("rename", json!({"name": "nas"}));
+    wait_for("news arrive through the mesh", || a.names().contains(&"nas".to_owned()).then_some(()));
+    let early = a.invite("");
+    beacon.start();
+    a.settled(1);
+    beacon.kill();
+    beacon.forget();
+    // What was offered before is offered again, also by a daemon that has died meanwhile.
+    a.kill();
+    a.start();
+    beacon.start();
+    a.settled(1);
+    a.ask("down", json!({}));
+    c.join(&early, "gamma");
+    assert_eq!(c.names(), ["gamma", "alpha", "nas"]);
+}
+
+#[test]
+fn who_was_away_catches_up_at_the_beacon_though_the_circle_key_has_changed() {
+    let net = Internet::new();
+    let beacon = net.beacon();
+    let (mut a, mut b, c) = (net.device(), net.device(), net.device());
+    a.up_with("alpha", &[&beacon]);
+    let code = a.invite("--uses 2");
+    b.join(&code, "beta");
+    c.join(&code, "gamma");
+    wait_for("everybody knows everybody", || (b.names().len() == 3).then_some(()));
+    b.settled(1);
+    b.ask("down", json!({}));
+    b.kill();
+    a.ask("remove", json!({"peer": "gamma"}));
+    // Whatever it still had to say is said after the death.
+    a.kill();
+    a.start();
+    a.ask("rename", json!({"name": "desk"}));
+    wait_for("the new circle key is drawn", || {
+        let log = a.ask("status", json!({}));
+        (log["circle"]["devices"] == 2).then_some(())
+    });
+    a.settled(1);
+    wait_for("the key for who is away is at the beacon", || {
+        let log = a.log();
+        assert!(!log.contains("panicked"), "{log}");
+        std::thread::park_timeout(std::time::Duration::from_secs(6));
+        Some(())
+    });
+    a.settled(1);
+    a.ask("down", json!({}));
+    a.kill();
+    b.start();
+    b.ask("up", json!({}));
+    wait_for("it has read what happened", || (b.names() == ["beta", "desk"]).then_some(()));
+}
+
+#[test]
+fn of_two_beacons_one_is_enough() {
+    let net = Internet::new();
+    let (mut one, other) = (net.beacon(), net.beacon());
+    let (a, b) = (net.device(), net.device());
+    a.up_with("alpha", &[&one, &other]);
+    let code = a.invite("");
+    a.settled(2);
+    one.kill();
+    a.ask("down", json!({}));
+    b.join(&code, "beta");
+    let status = b.ask("status", json!({}));
+    assert_eq!(status["circle"]["beacons"].as_array().map(Vec::len), Some(2), "both go on being used");
+    one.start();
+    b.settled(2);
 }

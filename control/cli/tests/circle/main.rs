@@ -5,11 +5,16 @@
 mod beacon;
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
 mod demo;
 mod errors;
+mod idle;
+mod internet;
 mod join;
 mod killed;
+mod leak;
 mod members;
+mod nat;
 mod permissions;
 mod restart;
 mod shapes;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ringmesh_daemon::circle::Paths;
+use ringmesh_api::circle::{Refusal, Reply};
+use ringmesh_daemon::circle::{Paths, Unanswered, ask};
 use serde_json::Value;
 
 use super::common::{self, PATIENCE, RINGMESH, must, now, run, text, wait_for};
@@ -86,6 +87,13 @@ impl Device {
         command
     }
 
+    /// The same, with a daemon that answers.
+    pub(crate) fn inside(net: String) -> Self {
+        let mut device = Self::in_namespace(net);
+        device.start();
+        device
+    }
+
     /// Starts the daemon; when this returns it answers.
     pub(crate) fn start(&mut self) {
         self.start_as(self.command("daemon"));
@@ -109,6 +117,27 @@ impl Device {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.kill().expect("kills");
             daemon.wait().expect("ends");
+        }
+    }
+
+    /// Asks the daemon itself, for what no command asks.
+    pub(crate) fn try_ask(&self, verb: &str, question: Value) -> Result<Reply<Value>, Unanswered> {
+        ask(&self.paths, verb, &question, PATIENCE)
+    }
+
+    /// Asks something that must be granted.
+    pub(crate) fn ask(&self, verb: &str, question: Value) -> Value {
+        match self.try_ask(verb, question.clone()) {
+            Ok(Reply::Ok(value)) => value,
+            other => panic!("{verb} {question}: {other:?}\n{}", self.log()),
+        }
+    }
+
+    /// Asks something that must be refused.
+    pub(crate) fn refused(&self, verb: &str, question: Value) -> Refusal {
+        match self.try_ask(verb, question.clone()) {
+            Ok(Reply::Error(refusal)) => refusal,
+            other => panic!("{verb} {question}: {other:?}"),
         }
     }
 
@@ -165,7 +194,7 @@ impl Device {
         text(&output.stdout)
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 

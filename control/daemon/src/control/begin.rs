@@ -150,6 +150,7 @@ async fn assemble(
         port_is_any: !attached,
         before: None,
         move_until: Duration::ZERO,
+        outside: Default::default(),
         responder: options.stun.then(Responder::default),
         counters: Counters { since: now, ..Counters::default() },
         kit,

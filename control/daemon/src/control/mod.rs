@@ -4,6 +4,7 @@ mod begin;
 mod end;
 mod plane;
 mod report;
+mod stun;
 mod wg;
 
 use std::collections::VecDeque;
@@ -21,14 +22,14 @@ use crate::link::{Backoff, Jobs, Kit, Plane, Pulse};
 use crate::os::clock::{HighWater, boottime};
 use crate::os::files::{Lock, SocketFile};
 use crate::os::heap;
-use crate::os::links::{News, Watch};
+use crate::os::links::{self, News};
 use crate::os::tun::Fate;
 use crate::os::udp::Sockets;
 use crate::os::watched::{Watched, watched};
 use crate::state::State;
 use crate::uapi::errno::Errno;
 use crate::uapi::parse::Set;
-use ringmesh_mesh::stun::Responder;
+use ringmesh_mesh::stun::{Responder, Watch};
 
 pub use begin::run;
 use report::Ledger;
@@ -78,7 +79,7 @@ struct Control {
     todo: VecDeque<Todo>,
     ledger: Ledger,
     link: LinkState,
-    watch: Option<Watch>,
+    watch: Option<links::Watch>,
     high_water: HighWater,
     /// Whether the kernel chose the port.
     port_is_any: bool,
@@ -87,6 +88,8 @@ struct Control {
     /// Until when commands wait for a change of sockets, since boot.
     move_until: Duration,
     responder: Option<Responder>,
+    /// How our port looks from outside.
+    outside: Watch,
     counters: Counters,
     inputs: Inputs,
     files: Files,
@@ -176,6 +179,7 @@ impl Control {
         match event {
             Event::Get(reply) => drop(reply.send(self.print())),
             Event::Status(reply) => drop(reply.send(Box::new(self.report()))),
+            Event::Stun(servers, reply) => self.on_stun(&servers, reply),
             Event::Set(set, reply) => self.todo.push_back(Todo::Set(set, reply)),
             Event::Bell => return self.on_bell(),
             Event::Message(Ok(message)) if matches!(*message, FromPlane::Moved) => {
@@ -292,12 +296,14 @@ impl Control {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        match &self.plane {
+        let stun = self.outside.poll_timeout().filter(|_| self.plane.is_some());
+        let own = match &self.plane {
             None => Some(self.start_at),
             Some(_) if self.is_moving() => Some(self.look_at.min(self.move_until)),
             Some(_) if self.jobs.is_waiting() => Some(self.look_at.min(self.progress_at + PLANE_PATIENCE)),
             Some(_) => Some(self.look_at),
-        }
+        };
+        [own, stun].into_iter().flatten().min()
     }
 }
 

@@ -65,8 +65,11 @@ impl Control {
     fn on_punt(&mut self, datagram: Result<Datagram, Refused>) {
         let Ok(datagram) = datagram else { return };
         self.counters.punted += 1;
-        let Some(responder) = &mut self.responder else { return };
         let Some(remote) = crate::state::plan::remote_of(&datagram.endpoint) else { return };
+        if self.outside.handle(datagram.payload(), remote) {
+            return;
+        }
+        let Some(responder) = &mut self.responder else { return };
         let Some(answer) = responder.answer(datagram.payload(), remote, boottime()) else { return };
         if let Some(plane) = &mut self.plane
             && plane.memory.inject(&datagram.endpoint, &answer).is_ok()
@@ -98,6 +101,7 @@ impl Control {
     /// A new data plane is due, or the one that runs is to be looked at.
     pub(super) async fn on_deadline(&mut self) {
         if self.plane.is_some() {
+            self.ask_outside();
             return self.look_at_plane().await;
         }
         match start(&self.kit, self.options.name.as_str()).await {
@@ -150,6 +154,7 @@ impl Control {
     /// started again.
     pub(super) fn use_sockets(&mut self, sockets: Sockets) -> Sockets {
         let before = std::mem::replace(&mut self.kit.sockets, sockets);
+        self.outside.begin_anew();
         Point::ControlSocketsOpen.pass();
         if let Some(plane) = &mut self.plane
             && let Err(error) = plane.send_sockets(&self.kit.sockets)

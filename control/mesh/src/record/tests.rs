@@ -235,3 +235,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whatever_is_longer_than_a_record_may_be_is_refused_unread() {
+    let bytes = records()[0].to_bytes();
+    for len in [RECORD_MAX + 1, RECORD_MAX * 2, 1 << 20] {
+        let mut long = bytes.clone();
+        long.resize(len, 0);
+        assert!(Unverified::decode(&long).is_err(), "{len}");
+    }
+}

@@ -55,6 +55,7 @@ impl Derived {
             former: BTreeMap::new(),
             waiting: BTreeMap::new(),
             invites: BTreeMap::new(),
+            index: Default::default(),
         };
         let addresses = Assignment::new(store.circle(), found.block);
         let names = Names::default();
@@ -166,13 +167,18 @@ impl Derived {
             frozen: self.views.get(&device).and_then(View::frozen),
             grants: own.grants,
         };
-        self.roster.members.insert(device, member);
+        self.roster.index.put(&member);
+        if let Some(before) = self.roster.members.insert(device, member) {
+            self.reindex(&device, &before);
+        }
         touched.iter().for_each(|other| _ = self.rename(other));
     }
 
     fn part(&mut self, store: &Store, device: DeviceId, admission: &Admission, own: Own, ended: Ended) {
         let touched = self.names.choose(device, None);
-        self.roster.members.remove(&device);
+        if let Some(member) = self.roster.members.remove(&device) {
+            self.roster.index.take(&member);
+        }
         let former = Former {
             by: ended.by,
             time: store.entry(ended.record).time,
@@ -188,9 +194,21 @@ impl Derived {
     pub(super) fn rename(&mut self, device: &DeviceId) -> bool {
         let (name, ipv4) = (self.names.name(device), self.addresses.address(device));
         let Some(member) = self.roster.members.get_mut(device) else { return false };
-        let changed = member.name != name || member.ipv4 != ipv4;
+        if member.name == name && member.ipv4 == ipv4 {
+            return false;
+        }
+        self.roster.index.take(member);
         (member.name, member.ipv4) = (name, ipv4);
-        changed
+        self.roster.index.put(member);
+        true
+    }
+
+    /// A member's entry was replaced: it is found by what it is now, and by nothing that it was.
+    fn reindex(&mut self, device: &DeviceId, before: &Member) {
+        self.roster.index.take(before);
+        if let Some(member) = self.roster.members.get(device) {
+            self.roster.index.put(member);
+        }
     }
 
     /// What a device says about itself, as far as it counts.

@@ -417,3 +417,85 @@ fn a_revocation_of_records_that_are_not_here_yet_waits_for_nothing() {
     world.write_after(1, beyond, Body::Admit(Admit { device: id(3), role: Role::Member }));
     assert_eq!(roles(&world, &[3]), [None]);
 }
+
+#[test]
+fn what_the_recovery_key_does_is_followed_record_by_record() {
+    let mut world = World::new();
+    world.admit(FOUNDER, 1, Role::Member);
+    world.admit(FOUNDER, 2, Role::Member);
+    world.admit(1, 3, Role::Member);
+    let admit = |device: u16, role| Body::Admit(Admit { device: id(device), role });
+    let last = world.head(FOUNDER);
+    // Each step, who is another afterwards, and the roles of the founder and of devices 1 to 3.
+    type Step = (u16, Body, &'static [u16], [Option<Role>; 4]);
+    let steps: [Step; 6] = [
+        // Its very first record lets nobody in, and makes nobody out of it either.
+        (RECOVERY, admit(3, Role::Member), &[], [ADMIN, MEMBER, MEMBER, None]),
+        // A member that had no word until now: what it said before counts from here on, since records have no order but their own.
+        (RECOVERY, admit(1, Role::Admin), &[1, 3], [ADMIN, ADMIN, MEMBER, MEMBER]),
+        (1, admit(3, Role::Guest), &[], [ADMIN, ADMIN, MEMBER, MEMBER]),
+        (RECOVERY, revocation(FOUNDER, Scope::Membership, last), &[FOUNDER], [None, ADMIN, MEMBER, MEMBER]),
+        (RECOVERY, admit(2, Role::Admin), &[2], [None, ADMIN, ADMIN, MEMBER]),
+        (RECOVERY, revocation(1, Scope::Admin, world.head(1)), &[1], [None, MEMBER, ADMIN, MEMBER]),
+    ];
+    for (step, (author, body, touched, expect)) in steps.into_iter().enumerate() {
+        world.now += 1;
+        let place = world.circle.place(&id(author));
+        let record = Record::sign(&key(author), place, world.now, body);
+        let before = world.circle.roster().clone();
+        let ingested = world.circle.ingest([record]);
+        let now = world.circle.roster();
+        let differs = |device: &&u16| before.members.get(&id(**device)) != now.members.get(&id(**device));
+        let differing: Vec<u16> = [FOUNDER, 1, 2, 3, RECOVERY].iter().filter(differs).copied().collect();
+        assert_eq!(differing, touched, "step {step}");
+        assert!(touched.iter().all(|device| ingested.changed.contains(&id(*device))), "step {step}");
+        assert_eq!(roles(&world, &[FOUNDER, 1, 2, 3]), expect, "step {step}");
+    }
+}
+
+#[test]
+fn a_record_from_the_future_makes_nobody_senior_and_no_clock_wait() {
+    let mut world = World::new();
+    world.admit(FOUNDER, 1, Role::Member);
+    world.admit(FOUNDER, 2, Role::Member);
+    let honest = world.now;
+    world.now = START + 50 * 365 * 86_400;
+    world.profile(2, "d1");
+    world.now = honest;
+    let names =
+        |world: &World| settle(world).members.values().map(|m| m.name.to_string()).collect::<Vec<_>>();
+    assert!(names(&world).contains(&"d1".to_owned()), "who had the name before keeps it");
+    assert_ne!(settle(&world).members[&id(2)].name.as_str(), "d1");
+    // Whoever wrote it goes on, at its own expense: its later records count as if from then.
+    world.profile(2, "tower");
+    assert_eq!(settle(&world).members[&id(2)].name.as_str(), "tower");
+    world.admit(FOUNDER, 3, Role::Member);
+    assert!(settle(&world).members[&id(3)].seniority > settle(&world).members[&id(1)].seniority);
+    world.profile(3, "tower");
+    assert_eq!(
+        settle(&world).members[&id(3)].name.as_str(),
+        "tower",
+        "it chose the name first, by all clocks"
+    );
+}
+
+#[test]
+fn two_that_join_in_the_same_second_both_come_in_and_stand_in_one_order() {
+    let mut world = World::new();
+    let code = world.invite(FOUNDER, 1, false, 2, &[]);
+    let (one, other) = (world.join(&code, 1), world.join(&code, 2));
+    world.profile(1, "nas");
+    world.profile(2, "nas");
+    let after = world.head(FOUNDER);
+    let witness =
+        |join: &Record| Body::Witness(Witness { device: join.author(), record: join.hash(), receipt: None });
+    let first = world.write_after(FOUNDER, after, witness(&one));
+    world.now -= 1;
+    world.write_after(FOUNDER, Some(first.link()), witness(&other));
+    assert_eq!(roles(&world, &[1, 2]), [MEMBER, MEMBER]);
+    let roster = settle(&world);
+    let (a, b) = (&roster.members[&id(1)], &roster.members[&id(2)]);
+    assert_ne!(a.seniority, b.seniority);
+    assert_ne!(a.name, b.name);
+    assert_ne!(a.ipv4, b.ipv4);
+}

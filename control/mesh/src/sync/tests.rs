@@ -93,3 +93,38 @@ fn answers_are_bounded_whatever_is_asked() {
     assert!(Message::decode(&bytes).is_err());
     assert!(Message::decode(&[1, 2, 0xff, 0xff]).is_err());
 }
+
+#[test]
+fn a_beacon_that_replays_an_old_state_takes_nothing_back() {
+    let mut world = World::new();
+    world.admit(FOUNDER, 1, Role::Member);
+    let old: Vec<_> = world.circle.records().cloned().collect();
+    world.remove(FOUNDER, 1);
+    let now = world.circle.roster().clone();
+    let again = world.circle.ingest(old.iter().cloned());
+    assert_eq!((again.added.len(), again.known), (0, old.len()));
+    assert_eq!(world.circle.roster(), &now);
+    // Nor does it hold anybody up: whoever has the old state alone learns the rest from any other member.
+    let mut behind = Circle::from_records(world.circle.id(), old).expect("it was founded");
+    talk(&mut world.circle.clone(), &mut behind);
+    assert_eq!(behind.roster(), &now);
+}
+
+#[test]
+fn two_members_to_whom_a_beacon_shows_different_things_find_out_and_agree() {
+    let mut world = World::new();
+    world.admit(FOUNDER, 1, Role::Admin);
+    world.admit(FOUNDER, 2, Role::Member);
+    let base = world.circle.clone();
+    let (mut one, mut other) = (base.clone(), base);
+    let removal = world.remove(FOUNDER, 2);
+    let naming = world.profile(1, "tower");
+    one.ingest([removal]);
+    other.ingest([naming]);
+    assert_ne!(one.roster(), other.roster());
+    assert_ne!(Message::greeting(&one), Message::greeting(&other), "their greetings differ");
+    talk(&mut one, &mut other);
+    talk(&mut other, &mut one);
+    assert_eq!(one.roster(), other.roster());
+    assert_eq!(one.roster(), world.circle.roster());
+}

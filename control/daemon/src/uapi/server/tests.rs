@@ -24,6 +24,7 @@ fn conversation(text: &[u8]) -> String {
                         let _ = reply.send(result);
                     }
                     Event::Status(_)
+                    | Event::Stun(..)
                     | Event::Bell
                     | Event::Message(..)
                     | Event::PlaneEnded
