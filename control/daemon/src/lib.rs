@@ -15,6 +15,7 @@ mod event;
 pub mod ifname;
 mod link;
 mod local;
+mod names;
 mod os;
 mod problem;
 mod state;

@@ -41,6 +41,7 @@ pub const CLOCKS: &[Room] = &[
     ("control/beacon/src/clock.rs", "stamps receipts and refills rates, and is read nowhere else"),
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
     ("control/cli/tests/circle/stage.rs", "waits for conditions with a limit"),
+    ("control/cli/tests/names/stage.rs", "waits for conditions with a limit"),
     ("control/cli/tests/e2e/stage.rs", "waits for conditions with a limit"),
 ];
 

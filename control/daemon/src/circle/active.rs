@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `begin` | up and down |
 //! | `steer` | from roster to tunnel, addresses and filter |
+//! | `naming` | from roster to names |
 //! | `announce` | what is said and heard on the LAN |
 //! | `beacons` | what is said and heard through beacons |
 //! | `talk` | what is said and heard through the mesh |
@@ -16,6 +17,7 @@ mod announce;
 mod beacons;
 mod begin;
 mod change;
+mod naming;
 mod steer;
 mod talk;
 mod tick;
@@ -32,6 +34,7 @@ use ringmesh_wire::keys::PublicKey;
 use tokio::sync::mpsc;
 
 pub(super) use beacons::Line;
+pub(super) use naming::zone;
 
 use super::exchange::{self, Exchange, Frame};
 use super::lan::{self, Lan};
@@ -39,6 +42,7 @@ use super::membership::Membership;
 use super::reach::Reach;
 use super::tunnel::{SeenPeer, Tunnel};
 use crate::beacon::Heard;
+use crate::names::Names;
 use crate::os::interfaces::Interface;
 
 /// Devices that are no members and whose signals are kept: joiners on the LAN.
@@ -103,6 +107,10 @@ pub(super) struct Active {
     mark_at: Duration,
     /// What the user should know, one sentence each.
     pub(super) notes: BTreeSet<String>,
+    /// The names that this machine knows; none before it belongs to the circle.
+    names: Option<Names>,
+    /// What they were made of: how many records, and our own names for others.
+    named: Option<(usize, BTreeMap<DeviceId, String>)>,
     /// The beacons that we come to.
     pub(super) beacons: BTreeMap<BeaconUrl, Line>,
     /// A beacon's receipt for our admission, until it is of use.

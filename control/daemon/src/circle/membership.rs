@@ -6,7 +6,7 @@
 mod begin;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringmesh_mesh::address::ipv6_of;
 use ringmesh_mesh::beacon::place::BeaconUrl;
@@ -63,6 +63,11 @@ pub(super) struct Membership {
 
 impl Membership {
     // --- looking ----------------------------------------------------------------------------------
+
+    /// The directory of all circles.
+    pub(super) fn state_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
+    }
 
     /// Our identity.
     pub(super) fn me(&self) -> DeviceId {

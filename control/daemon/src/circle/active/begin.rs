@@ -55,6 +55,8 @@ impl Active {
             greet_at: boottime() + GREET_EVERY,
             mark_at: Duration::ZERO,
             notes: Default::default(),
+            names: None,
+            named: None,
             beacons: Default::default(),
             receipt: None,
             ears,
@@ -97,14 +99,20 @@ impl Active {
     pub(in crate::circle) async fn end(mut self) -> Membership {
         let stored = self.membership.store_mark();
         self.note_store(stored);
+        if let Some(names) = self.names.take() {
+            names.end().await;
+        }
         self.lan.close();
         self.exchange = None;
         self.tunnel.end().await;
         self.membership
     }
 
-    /// The daemon ends, and the tunnel goes on without it.
-    pub(in crate::circle) fn let_go(mut self) {
+    /// The daemon ends, and the tunnel goes on without it. Names do not, so the system asks others again.
+    pub(in crate::circle) async fn let_go(mut self) {
+        if let Some(names) = self.names.take() {
+            names.end().await;
+        }
         let stored = self.membership.store_mark();
         self.note_store(stored);
     }
