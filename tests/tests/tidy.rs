@@ -39,6 +39,7 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/daemon/src/names.rs", "the executable's tests of names"),
     ("control/daemon/src/names/resolved.rs", "the executable's tests of names, with a bus of their own"),
     ("control/daemon/src/names/wiring.rs", "the executable's tests of names"),
+    ("control/daemon/src/os/routes.rs", "the executable's tests of doctor: a route that is in the way"),
     ("control/daemon/src/problem.rs", "the executable's own tests of errors"),
     ("control/mesh/src/limits.rs", "constants, asserted at compile time"),
     ("dataplane/abi/src/bell.rs", "the tests of two processes over one memory"),

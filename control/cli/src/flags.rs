@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Daemon,
     /// Show running tunnels: both processes, peers, traffic, what holds and what was dropped.
     Status(StatusFlags),
+    /// Say what is wrong with this machine, in sentences, and what to do about it.
+    Doctor(crate::doctor::DoctorFlags),
     /// Run a beacon: where devices of a circle find each other. Trusted by nobody.
     Beacon(ringmesh_beacon::Options),
     /// See real traffic flow between two network namespaces, with nothing to configure.

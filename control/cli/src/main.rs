@@ -5,6 +5,7 @@
 //! **Invariant:** nothing is decided here: flags in, one call, an exit code out.
 
 mod beacon;
+mod doctor;
 mod flags;
 mod pages;
 mod render;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Tunnel(flags) => tunnel::run(&flags),
         Command::Daemon => daemon(),
         Command::Status(flags) => status::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags),
         Command::Beacon(options) => beacon::run(&options),
         Command::Demo(args) => in_lab(|files| demo::run(&args, files)),
         Command::Bench(args) => in_lab(|files| bench::run(&args, files)),

@@ -3,6 +3,7 @@
 //!
 //! These tests need root, /dev/net/tun, iproute2 and ping, as running a circle does.
 
+mod doctor;
 mod resolv_conf;
 mod resolved;
 mod resolver;

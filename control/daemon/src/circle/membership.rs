@@ -331,7 +331,7 @@ const DEVICE: &str = "device.key";
 const WIREGUARD: &str = "wireguard.key";
 const NEXT_WIREGUARD: &str = "wireguard.next";
 const CODE: &str = "invite.code";
-const DATABASE: &str = "circle.db";
+pub(super) const DATABASE: &str = "circle.db";
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ use ringmesh_mesh::record::Record;
 use ringmesh_mesh::sealed::SealKey;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+/// The version of the layout that this Ringmesh writes.
+pub(crate) const LAYOUT_VERSION: usize = layout::VERSION;
+
 /// The tables of one circle.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -63,7 +66,7 @@ pub(crate) enum Setting {
 }
 
 impl Setting {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Circle => "circle",
             Self::Up => "up",

@@ -17,6 +17,9 @@ const STEPS: &[&str] = &["
     CREATE TABLE nickname (device BLOB PRIMARY KEY CHECK (length(device) = 32), nickname TEXT NOT NULL) STRICT;
 "];
 
+/// How many steps there are: what a file says that has taken all of them.
+pub(super) const VERSION: usize = STEPS.len();
+
 /// Why a file cannot be used.
 pub(super) enum Unusable {
     /// Of a version that is not known here.
