@@ -6,6 +6,7 @@
 //! **Invariant:** nothing in here is secret, but for what [`circle`] names: an answer may be pasted into a bug report.
 
 pub mod circle;
+pub mod doctor;
 pub mod overview;
 pub mod request;
 pub mod status;

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Daemon(DaemonFlags),
     /// Start a tunnel that `wg` and `wg-quick` configure.
     Tunnel(TunnelFlags),
+    /// Say what is wrong with this machine, in sentences, and what to do about it.
+    Doctor(crate::doctor::DoctorFlags),
     /// Run a beacon: where devices of a circle find each other. Trusted by nobody.
     Beacon(ringmesh_beacon::Options),
     /// See devices become a circle, and what their tunnel carries, with nothing to configure.

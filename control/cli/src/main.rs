@@ -6,6 +6,7 @@
 
 mod beacon;
 mod circle;
+mod doctor;
 mod flags;
 mod pages;
 mod render;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Daemon(flags) => daemon(&flags),
         Command::Circle(verb) => circle::run(&verb),
         Command::Status(flags) => status::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags),
         Command::Beacon(options) => beacon::run(&options),
         Command::Demo(args) => in_lab(|files| demo::run(&args, files)),
         Command::Bench(args) => in_lab(|files| bench::run(&args, files)),

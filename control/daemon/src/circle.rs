@@ -20,6 +20,7 @@ mod run;
 mod secret;
 mod server;
 mod store;
+pub(crate) mod stored;
 mod tunnel;
 mod verbs;
 

@@ -3,7 +3,7 @@
 //! Two kinds of process live here: the control process of one tunnel, and the daemon of a device ([`circle`]), which starts and
 //! steers tunnels as any user could. In the former, one loop takes one [event](event) at a time and is the only thing that changes state. Around it: [`uapi`], what `wg` says
 //! to us; `link`, the data plane as a process and as shared memory; `state`, what the data plane should be and what it has
-//! acknowledged; `os`, the kernel; `local`, what `ringmesh status` asks.
+//! acknowledged; `os`, the kernel; `local`, what `ringmesh status` asks. [`doctor`] looks at the machine from outside.
 //!
 //! **Invariant:** a tunnel never depends on this process: it may be killed at any instruction and started again while
 //! packets flow, and finds in the data plane everything that it had acknowledged.
@@ -11,10 +11,12 @@
 pub mod beacon;
 pub mod circle;
 mod control;
+pub mod doctor;
 mod event;
 pub mod ifname;
 mod link;
 mod local;
+mod names;
 mod os;
 mod problem;
 mod state;

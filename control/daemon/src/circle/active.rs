@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `begin` | up and down |
 //! | `steer` | from roster to tunnel, addresses and filter |
+//! | `naming` | from roster to names |
 //! | `announce` | what is said and heard on the LAN |
 //! | `beacons` | what is said and heard through beacons |
 //! | `mailbox` | what lies at beacons, and is owed to them |
@@ -18,6 +19,7 @@ mod beacons;
 mod begin;
 mod change;
 mod mailbox;
+mod naming;
 mod steer;
 mod talk;
 mod tick;
@@ -35,6 +37,7 @@ use ringmesh_wire::keys::PublicKey;
 use tokio::sync::mpsc;
 
 pub(super) use beacons::Line;
+pub(super) use naming::zone;
 
 use super::exchange::{self, Exchange, Frame};
 use super::lan::{self, Lan};
@@ -42,6 +45,7 @@ use super::membership::Membership;
 use super::reach::Reach;
 use super::tunnel::{SeenPeer, Tunnel};
 use crate::beacon::Heard;
+use crate::names::Names;
 use crate::os::interfaces::Interface;
 
 /// Devices that are no members and whose signals are kept: joiners on the LAN.
@@ -113,6 +117,10 @@ pub(super) struct Active {
     outside_hurries: u32,
     /// What the user should know, one sentence each.
     pub(super) notes: BTreeSet<String>,
+    /// The names that this machine knows; none before it belongs to the circle.
+    names: Option<Names>,
+    /// What they were made of: how many records, and our own names for others.
+    named: Option<(usize, BTreeMap<DeviceId, String>)>,
     /// The beacons that we come to.
     pub(super) beacons: BTreeMap<BeaconUrl, Line>,
     /// A beacon's receipt for our admission, until it is of use.

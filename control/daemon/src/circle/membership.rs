@@ -68,6 +68,11 @@ pub(super) struct Membership {
 impl Membership {
     // --- looking ----------------------------------------------------------------------------------
 
+    /// The directory of all circles.
+    pub(super) fn state_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
+    }
+
     /// Our identity.
     pub(super) fn me(&self) -> DeviceId {
         self.device.device()
@@ -411,7 +416,7 @@ const DEVICE: &str = "device.key";
 const WIREGUARD: &str = "wireguard.key";
 const NEXT_WIREGUARD: &str = "wireguard.next";
 const CODE: &str = "invite.code";
-const DATABASE: &str = "circle.db";
+pub(super) const DATABASE: &str = "circle.db";
 
 #[cfg(test)]
 mod tests;

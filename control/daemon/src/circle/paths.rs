@@ -1,12 +1,13 @@
 //! Where the daemon keeps what.
 //!
 //! ```text
-//! /var/lib/ringmesh/          0700   lock
+//! /var/lib/ringmesh/          0700   lock  resolv.conf.before
 //! /var/lib/ringmesh/CIRCLE/   0700   circle.db  device.key  wireguard.key  invite.code (while joining)
 //! /run/ringmesh/                     ringmesh.sock, and the sockets of tunnels
 //! ```
 //!
-//! `RINGMESH_STATE` and `RINGMESH_RUN` move the two, for several daemons on one machine.
+//! `RINGMESH_STATE` and `RINGMESH_RUN` move the two, for several daemons on one machine, and `RINGMESH_ETC` stands for `/etc`, whose
+//! `resolv.conf` is taken over while a circle is up; its former content is kept in the first.
 
 use std::path::PathBuf;
 

@@ -101,9 +101,10 @@ pub fn run_daemon(paths: Paths, place: Place) -> Result<(), Problem> {
         .enable_all()
         .build()
         .doing("starting the event loop")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let mut daemon = begin(paths).await?;
         daemon.resume().await;
+        daemon.clean();
         process::tell_systemd("READY=1");
         if place == Place::Detached {
             let log = log_file(&daemon.paths).doing("making the daemon's log")?;
@@ -112,11 +113,14 @@ pub fn run_daemon(paths: Paths, place: Place) -> Result<(), Problem> {
         daemon.serve().await;
         process::tell_systemd("STOPPING=1");
         if let Some(active) = daemon.active.take() {
-            active.let_go();
+            active.let_go().await;
         }
         let _ = std::fs::remove_file(daemon.paths.socket());
         Ok(())
-    })
+    });
+    // A look-up of the system's that nobody waits for any more may take its time.
+    runtime.shutdown_background();
+    done
 }
 
 async fn begin(paths: Paths) -> Result<Daemon, Problem> {
@@ -187,6 +191,16 @@ impl Daemon {
                 Ok(None) => {}
                 Err(error) => self.note_broken(&name, &error),
             }
+        }
+    }
+
+    /// Puts right what a daemon that died has left, unless the circle that is up needs it again.
+    fn clean(&mut self) {
+        if self.active.as_ref().is_none_or(|active| active.membership.role().is_none())
+            && let Some(sentence) = crate::names::clean(&self.paths.state)
+        {
+            tracing::warn!("{sentence}");
+            self.broken.push(sentence);
         }
     }
 

@@ -19,6 +19,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 pub(crate) use beacons::{Places, Reading};
 pub(crate) use companions::Companion;
+/// The version of the layout that this Ringmesh writes.
+pub(crate) const LAYOUT_VERSION: usize = layout::VERSION;
 
 /// The tables of one circle.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ pub(crate) enum Setting {
 }
 
 impl Setting {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Circle => "circle",
             Self::Up => "up",

@@ -3,6 +3,7 @@
 mod life;
 mod look;
 mod members;
+mod naming;
 mod permit;
 mod ping;
 
@@ -51,7 +52,7 @@ impl Daemon {
             Ask::Invite(invite) => self.invite(&invite).await.and_then(answer),
             Ask::Cancel(cancel) => self.cancel(&cancel).await.and_then(answer),
             Ask::Rename(rename) => self.rename(&rename).await.and_then(answer),
-            Ask::Nickname(nickname) => self.nickname(&nickname).and_then(answer),
+            Ask::Nickname(nickname) => self.nickname(&nickname).await.and_then(answer),
             Ask::Remove(remove) => self.remove(&remove).await.and_then(answer),
             Ask::Leave(leave) => self.leave(leave).await.and_then(answer),
             Ask::Confirm(confirm) => self.confirm(&confirm).await.and_then(answer),

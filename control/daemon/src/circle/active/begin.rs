@@ -62,6 +62,8 @@ impl Active {
             outside: Default::default(),
             outside_at: boottime() + GREET_EVERY,
             outside_hurries: 0,
+            names: None,
+            named: None,
             beacons: Default::default(),
             receipt: None,
             companions: Default::default(),
@@ -149,15 +151,21 @@ impl Active {
     pub(in crate::circle) async fn end(mut self) -> Membership {
         let stored = self.membership.store_mark();
         self.note_store(stored);
+        if let Some(names) = self.names.take() {
+            names.end().await;
+        }
         self.lan.close();
         self.exchange = None;
         self.tunnel.end().await;
         self.membership
     }
 
-    /// The daemon ends, and the tunnel goes on without it.
-    pub(in crate::circle) fn let_go(mut self) {
+    /// The daemon ends, and the tunnel goes on without it. Names do not, so the system asks others again.
+    pub(in crate::circle) async fn let_go(mut self) {
         self.keep_companions();
+        if let Some(names) = self.names.take() {
+            names.end().await;
+        }
         let stored = self.membership.store_mark();
         self.note_store(stored);
     }

@@ -37,7 +37,9 @@ impl Active {
         let wanted = Wanted { private_key: self.membership.wireguard.clone(), listen_port: self.port, peers };
         self.tunnel.steer(&wanted).await?;
         self.cut_links();
-        self.address().await
+        self.address().await?;
+        self.name_devices();
+        Ok(())
     }
 
     /// The peers that there should be, and who they are.

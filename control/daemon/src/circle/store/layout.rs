@@ -47,6 +47,9 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
+/// How many steps there are: what a file says that has taken all of them.
+pub(super) const VERSION: usize = STEPS.len();
+
 /// Why a file cannot be used.
 pub(super) enum Unusable {
     /// Of a version that is not known here.

@@ -65,6 +65,10 @@ impl Daemon {
                 ))
             }
             None => {
+                Self::check_circle_name(&circle)?;
+                if let Some(name) = &name {
+                    self.check_name(name, true).await?;
+                }
                 let name = name.unwrap_or_else(own_name);
                 let block = free_block(&self.interfaces);
                 let (membership, recovery) =
@@ -107,7 +111,7 @@ impl Daemon {
             founded,
             recovery_key: recovery.map(|key| super::members::recovery_text(&key)),
             addresses: addresses(active),
-            notes: active.notes.iter().cloned().collect(),
+            notes: active.notes.iter().cloned().chain(active.naming_notes()).collect(),
         })
     }
 
@@ -131,6 +135,9 @@ impl Daemon {
         let code: invite::Code =
             join.code.parse().map_err(|bad: invite::BadCode| Refusal::new(Code::Invite, bad.to_string()))?;
         let name = join.name.as_deref().map(label).transpose()?.unwrap_or_else(own_name);
+        if join.name.is_some() {
+            self.check_name(&name, true).await?;
+        }
         let now = wall_secs();
         if let Some(active) = &self.active {
             let membership = &active.membership;

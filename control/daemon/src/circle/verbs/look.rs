@@ -129,7 +129,7 @@ fn state(active: &Active) -> CircleState {
         name: waiting.name.as_ref().map(ToString::to_string),
         reason: waiting.reason.to_string(),
     });
-    let mut notes: Vec<String> = active.notes.iter().cloned().collect();
+    let mut notes: Vec<String> = active.notes.iter().cloned().chain(active.naming_notes()).collect();
     let behind = membership.mark.behind(wall_secs());
     if behind > BEHIND_SECS_MAX {
         let span = ringmesh_mesh::time::Span(behind);

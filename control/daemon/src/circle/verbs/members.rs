@@ -90,6 +90,9 @@ impl Daemon {
         if membership.own().is_none_or(|own| own.chosen.as_ref() == Some(&name)) {
             return Ok(());
         }
+        self.check_name(&name, true).await?;
+        let active = self.up_circle()?;
+        let membership = &active.membership;
         let key = membership.next_wireguard.as_ref().unwrap_or(&membership.wireguard);
         let profile = membership.profile(name.clone(), key);
         active.write([profile]).await?;
@@ -97,7 +100,7 @@ impl Daemon {
         Ok(())
     }
 
-    pub(super) fn nickname(&mut self, nickname: &Nickname) -> Result<Done, Refusal> {
+    pub(super) async fn nickname(&mut self, nickname: &Nickname) -> Result<Done, Refusal> {
         let active = self.own_circle()?;
         let device = find(active, &nickname.peer)?;
         let (_, roster) = known(active)?;
@@ -105,6 +108,7 @@ impl Daemon {
         let Some(text) = &nickname.nickname else {
             active.membership.store.set_nickname(&device, None)?;
             active.membership.nicknames.remove(&device);
+            active.name_devices();
             return done(format!("{called} has no nickname on this device any more"));
         };
         let name = label(text)?;
@@ -113,8 +117,13 @@ impl Daemon {
         if taken || others.any(|(_, other)| other == name.as_str()) {
             return Err(Refusal::new(Code::Exists, format!("somebody else is called {name} already")));
         }
+        self.check_name(&name, false).await?;
+        let active = self.own_circle()?;
+        let (_, roster) = known(active)?;
+        let called = roster.call(&device);
         active.membership.store.set_nickname(&device, Some(name.as_str()))?;
         active.membership.nicknames.insert(device, name.to_string());
+        active.name_devices();
         done(format!("On this device, {called} is called {name} too"))
     }
 
