@@ -161,7 +161,12 @@ pub enum Heard {
     /// The admission is on the beacon's disk. The receipt holds for the beacon's key and the admission; that was checked.
     Receipt(Receipt),
     /// This has come to the beacon's disk, or was passed on.
-    Done(Request),
+    Done {
+        /// The name of the [`Say`].
+        what: &'static str,
+        /// All of it.
+        request: Request,
+    },
     /// The beacon does not do what was said, for good.
     Refused {
         /// The name of the [`Say`].

@@ -301,7 +301,7 @@ async fn hear(task: &mut Task, now: &mut Now, message: &[u8]) -> Result<ControlF
         (Answer::Done, Request::Fetch { .. } | Request::Admission { .. }) => {
             return Ok(ControlFlow::Break(()));
         }
-        (Answer::Done, request) => task.tell(Heard::Done(request)).await?,
+        (Answer::Done, request) => task.tell(Heard::Done { what: wish.what, request }).await?,
         (Answer::Refused(why), _) => return refused(task, wish.what, why).await,
         (Answer::Welcome(_) | Answer::Page(_) | Answer::Receipt(_), _) => return Ok(ControlFlow::Break(())),
     }

@@ -178,7 +178,7 @@ impl Active {
                 tracing::warn!(beacon = %url.authority(), what, "too much waits for a beacon");
                 line.mailbox.forget_said();
             }
-            Heard::Done(request) => self.on_done(&url, &request),
+            Heard::Done { request, .. } => self.on_done(&url, &request),
         }
     }
 
