@@ -170,7 +170,10 @@ impl Device {
 
     /// Waits until something said is done.
     pub async fn done(&mut self, what: &'static str) {
-        self.hear(what, |heard| (heard == Heard::Done(what)).then_some(())).await;
+        self.hear(what, |heard| {
+            matches!(heard, Heard::Done { what: done, .. } if done == what).then_some(())
+        })
+        .await;
     }
 
     /// Reads the log until `count` entries of it have come.

@@ -155,7 +155,7 @@ async fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment() {
             said += 1;
         }
         let heard = founder.hear("an acknowledgement", Some).await;
-        done += usize::from(heard == Heard::Done("records"));
+        done += usize::from(matches!(heard, Heard::Done { what: "records", .. }));
         // Each time after a different number of acknowledgements, with others on their way.
         if kills < 5 && done >= 7 + kills * 61 {
             kills += 1;

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringmesh_mesh::beacon::place::BeaconUrl;
-use ringmesh_mesh::beacon::{Entry, Offer, Refusal, Stored};
+use ringmesh_mesh::beacon::{Entry, Offer, Refusal, Request, Stored};
 use ringmesh_mesh::identity::{BeaconId, CircleId, DeviceId, RecordHash, SigningKey, UseId};
 use ringmesh_mesh::record::Receipt;
 use tokio::sync::mpsc;
@@ -104,6 +104,8 @@ pub enum Say {
         /// Join and profile, sealed to the invite's room.
         sealed: Vec<u8>,
     },
+    /// Read the log again from this position on, if that lies behind and the log is still this one.
+    Back(Cursor),
     /// From the next connection on the device comes as something else: it has joined, or become an admin. Connects anew.
     Enter(HowToEnter),
 }
@@ -117,8 +119,14 @@ pub enum Heard {
         key: BeaconId,
         /// From where this device comes, as it sees it. The port is that of the TCP connection.
         seen: SocketAddr,
+        /// Where it is, by the address that was connected to: it answers STUN there too.
+        at: SocketAddr,
         /// Its clock, in seconds since 1970: a claim.
         time: u64,
+        /// Which log it has: one that was set up anew has another.
+        log: u64,
+        /// The first position that is left of it; what lay before was dropped.
+        first: u64,
         /// Whether it takes this device for an admin's.
         admin: bool,
     },
@@ -152,8 +160,13 @@ pub enum Heard {
     },
     /// The admission is on the beacon's disk. The receipt holds for the beacon's key and the admission; that was checked.
     Receipt(Receipt),
-    /// Something that was said has come to the beacon's disk, or was passed on: the name of the [`Say`].
-    Done(&'static str),
+    /// This has come to the beacon's disk, or was passed on.
+    Done {
+        /// The name of the [`Say`].
+        what: &'static str,
+        /// All of it.
+        request: Request,
+    },
     /// The beacon does not do what was said, for good.
     Refused {
         /// The name of the [`Say`].

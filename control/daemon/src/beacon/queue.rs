@@ -113,8 +113,8 @@ pub(super) fn requests(say: Say, log: Option<u64>) -> Vec<Wish> {
         Say::Parcel { to, bytes } => one("parcel", Request::Parcel { to, bytes }),
         Say::Signal { to, sealed } => one("signal", Request::Signal { to, sealed }),
         Say::Admission { record, sealed } => one("admission", Request::Admission { record, sealed }),
-        // These two are no requests: the task compares the roll first, and enters by a hello.
-        Say::Trim(_) | Say::Roll(_) | Say::Enter(_) => vec![],
+        // These are no requests: the task compares the roll first, enters by a hello, and asks for pages by itself.
+        Say::Trim(_) | Say::Roll(_) | Say::Enter(_) | Say::Back(_) => vec![],
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Task {
     circle: CircleId,
     heard: mpsc::Sender<(BeaconUrl, Heard)>,
     cursor: Cursor,
+    /// From where the log is to be read again, once no page is on its way.
+    back: Option<Cursor>,
     queue: Queue,
     /// What the daemon said last about who belongs to the circle.
     roll: Option<Vec<Entry>>,
@@ -68,7 +70,15 @@ impl Task {
     ) -> Self {
         let BeaconConfig { url, entry, cursor } = config;
         let queue = Queue::default();
-        Self { url, entry, identity, circle, heard, cursor, queue, roll: None, told: None, pause: PAUSE_MIN }
+        let (back, roll, told, pause) = (None, None, None, PAUSE_MIN);
+        Self { url, entry, identity, circle, heard, cursor, back, queue, roll, told, pause }
+    }
+
+    /// Goes back in the log if that was asked for.
+    fn go_back(&mut self) {
+        if let Some(back) = self.back.take().filter(|back| back.log == self.cursor.log) {
+            self.cursor.position = self.cursor.position.min(back.position);
+        }
     }
 
     async fn tell(&self, heard: Heard) -> Result<(), Gone> {
@@ -134,6 +144,7 @@ async fn take(task: &mut Task, say: Say, now: Option<&mut Now>) -> Result<(), Go
             }
         }
         Say::Enter(entry) => task.entry = entry,
+        Say::Back(cursor) => task.back = Some(cursor),
         // A signal that finds nobody would be old when somebody is found.
         Say::Signal { .. } if now.is_none() => {}
         other => {
@@ -168,11 +179,13 @@ async fn serve(task: &mut Task, line: Line, says: &mut mpsc::Receiver<Say>) -> R
     let Line { stream, greeting, welcome } = line;
     let Welcome { log, first, end, admin, roll } = welcome;
     task.told = None;
-    task.tell(Heard::Online { key: greeting.beacon, seen: greeting.seen, time: greeting.time, admin })
-        .await?;
+    let (key, seen, time) = (greeting.beacon, greeting.seen, greeting.time);
+    let Ok(at) = stream.get_ref().0.peer_addr() else { return Ok(()) };
+    task.tell(Heard::Online { key, seen, at, time, log, first, admin }).await?;
     if task.cursor.log != log {
         task.cursor = Cursor { log, position: 0 };
     }
+    task.go_back();
     task.cursor.position = task.cursor.position.max(first).min(end);
     let mut now = Now { beacon: greeting.beacon, admin, log, roll, end, fetching: false };
     tell_roll(task, &mut now).await?;
@@ -212,6 +225,9 @@ async fn talk(
     let ping_every = Duration::from_secs(PING_SECS);
     let mut ping_at = Instant::now() + ping_every;
     loop {
+        if !now.fetching {
+            task.go_back();
+        }
         if !now.fetching && task.cursor.position < now.end {
             now.fetching = true;
             let from = task.cursor.position;
@@ -285,7 +301,7 @@ async fn hear(task: &mut Task, now: &mut Now, message: &[u8]) -> Result<ControlF
         (Answer::Done, Request::Fetch { .. } | Request::Admission { .. }) => {
             return Ok(ControlFlow::Break(()));
         }
-        (Answer::Done, _) => task.tell(Heard::Done(wish.what)).await?,
+        (Answer::Done, request) => task.tell(Heard::Done { what: wish.what, request }).await?,
         (Answer::Refused(why), _) => return refused(task, wish.what, why).await,
         (Answer::Welcome(_) | Answer::Page(_) | Answer::Receipt(_), _) => return Ok(ControlFlow::Break(())),
     }

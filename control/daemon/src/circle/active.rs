@@ -6,6 +6,7 @@
 //! | `steer` | from roster to tunnel, addresses and filter |
 //! | `announce` | what is said and heard on the LAN |
 //! | `beacons` | what is said and heard through beacons |
+//! | `mailbox` | what lies at beacons, and is owed to them |
 //! | `talk` | what is said and heard through the mesh |
 //! | `change` | what follows from new records: witnesses, confirmations, a new circle key |
 //! | `tick` | what time alone brings |
@@ -16,6 +17,7 @@ mod announce;
 mod beacons;
 mod begin;
 mod change;
+mod mailbox;
 mod steer;
 mod talk;
 mod tick;
@@ -28,6 +30,7 @@ use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::identity::{DeviceId, RecordHash};
 use ringmesh_mesh::record::Receipt;
 use ringmesh_mesh::sealed::SealKey;
+use ringmesh_mesh::sync::Message;
 use ringmesh_wire::keys::PublicKey;
 use tokio::sync::mpsc;
 
@@ -73,6 +76,9 @@ pub(super) struct Active {
     peers: BTreeMap<DeviceId, PublicKey>,
     /// Where others are.
     pub(super) reach: BTreeMap<DeviceId, Reach>,
+    /// Members that say they have another WireGuard key than the roster names: that one, and what they say. Who rotated its key
+    /// while we could not hear it could otherwise never tell us.
+    renewed: BTreeMap<DeviceId, (Option<PublicKey>, PublicKey)>,
     /// Who answered us while we join.
     provisional: BTreeMap<DeviceId, PublicKey>,
     /// Keys of invites that are open: our own while we join.
@@ -101,12 +107,18 @@ pub(super) struct Active {
     look_at: Duration,
     greet_at: Duration,
     mark_at: Duration,
+    /// How the tunnel's port looks from outside, where that is another address than ours.
+    outside: BTreeSet<SocketAddr>,
+    outside_at: Duration,
+    outside_hurries: u32,
     /// What the user should know, one sentence each.
     pub(super) notes: BTreeSet<String>,
     /// The beacons that we come to.
     pub(super) beacons: BTreeMap<BeaconUrl, Line>,
     /// A beacon's receipt for our admission, until it is of use.
     receipt: Option<Receipt>,
+    /// Where members are, as the disk knows.
+    companions: Vec<super::store::Companion>,
     ears: Ears,
 }
 
@@ -114,12 +126,15 @@ pub(super) struct Active {
 struct Link {
     device: DeviceId,
     out: mpsc::Sender<Frame>,
+    /// What the other side said last that it holds; kept while we are restored from it.
+    summary: Option<Message>,
 }
 
 impl Active {
     /// Where others may find us.
     pub(super) fn endpoints(&self) -> Vec<SocketAddr> {
-        self.own_ips.iter().map(|ip| SocketAddr::new(*ip, self.port)).collect()
+        let own = self.own_ips.iter().map(|ip| SocketAddr::new(*ip, self.port));
+        own.chain(self.outside.iter().copied()).collect()
     }
 
     /// A member's row in the tunnel.

@@ -6,7 +6,7 @@
 mod begin;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringmesh_mesh::address::ipv6_of;
 use ringmesh_mesh::beacon::place::BeaconUrl;
@@ -59,6 +59,10 @@ pub(super) struct Membership {
     /// What we call others.
     pub(super) nicknames: BTreeMap<DeviceId, String>,
     serial: u64,
+    /// Whether what a damaged database held is being brought back by others.
+    restoring: bool,
+    /// Where the damaged database is, if one was moved aside.
+    aside: Option<String>,
 }
 
 impl Membership {
@@ -171,6 +175,7 @@ impl Membership {
             records.push(record);
         }
         self.store.add(&records)?;
+        spare(&mut self.store, &records);
         Ok(circle.ingest(records))
     }
 
@@ -190,7 +195,10 @@ impl Membership {
             None => self.take_loose(sound),
         };
         if let Some(circle) = &self.circle {
-            self.store.add(ingested.added.iter().filter_map(|hash| circle.record(hash)))?;
+            let added = || ingested.added.iter().filter_map(|hash| circle.record(hash));
+            self.store.add(added())?;
+            let me = self.device.device();
+            spare(&mut self.store, added().filter(|record| is_kept_twice(record, &me)));
         }
         Ok(ingested)
     }
@@ -220,14 +228,17 @@ impl Membership {
 
     // --- keys -------------------------------------------------------------------------------------
 
-    /// Draws a new circle key, which knows of all removals.
+    /// Draws a new circle key, which knows of all removals. Whoever is away finds it at the beacons.
     ///
     /// # Errors
     /// [`StoreProblem`].
     pub(super) fn draw_key(&mut self) -> Result<(), StoreProblem> {
         let removals = self.roster().map_or(0, |roster| roster.former.len());
         let key = SealKey::new(self.id, super::random());
-        self.put_key(key, u32::try_from(removals).unwrap_or(u32::MAX)).map(drop)
+        let me = self.me();
+        let members = self.roster().into_iter().flat_map(|roster| roster.members.keys());
+        let others: Vec<DeviceId> = members.copied().filter(|device| *device != me).collect();
+        self.put_key(key, u32::try_from(removals).unwrap_or(u32::MAX), &others).map(drop)
     }
 
     /// The current circle key, sealed to a member.
@@ -244,7 +255,7 @@ impl Membership {
     pub(super) fn open_parcel(&mut self, parcel: &Parcel) -> Result<bool, StoreProblem> {
         let Some(roster) = self.roster() else { return Ok(false) };
         match parcel.open(&self.wireguard, Sender::Member(roster)) {
-            Ok((key, removals)) => self.put_key(key, removals),
+            Ok((key, removals)) => self.put_key(key, removals, &[]),
             Err(error) => {
                 tracing::debug!(%error, from = ?parcel.from(), "a parcel");
                 Ok(false)
@@ -252,11 +263,13 @@ impl Membership {
         }
     }
 
-    fn put_key(&mut self, key: SealKey, removals: u32) -> Result<bool, StoreProblem> {
+    /// Keeps a circle key, with the debt of bringing it to `others`.
+    fn put_key(&mut self, key: SealKey, removals: u32, others: &[DeviceId]) -> Result<bool, StoreProblem> {
+        let urls: Vec<String> = self.beacons().iter().map(ToString::to_string).collect();
         let before = self.ring.current().map(|(key, _)| key.id());
         let mut ring = self.ring.clone();
         if ring.put(key, removals) {
-            self.store.set_keys(ring.iter())?;
+            self.store.set_keys(ring.iter(), &urls, others)?;
             self.ring = ring;
         }
         Ok(before != self.ring.current().map(|(key, _)| key.id()))
@@ -308,17 +321,89 @@ impl Membership {
         self.source(CODE).remove();
     }
 
+    // --- damage -----------------------------------------------------------------------------------
+
+    /// Whether what a damaged database held is being brought back by others.
+    pub(super) const fn is_restoring(&self) -> bool {
+        self.restoring
+    }
+
+    /// Where the damaged database is, if one was moved aside since it was last whole.
+    pub(super) fn aside(&self) -> Option<&str> {
+        self.aside.as_deref()
+    }
+
+    /// Another member, or a beacon, has given back what it has.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(super) fn restored(&mut self) -> Result<(), StoreProblem> {
+        self.restoring = false;
+        self.store.set(Setting::Restoring, "0")
+    }
+
+    /// The database is damaged, and all of it is known yet: begins it anew.
+    ///
+    /// # Errors
+    /// [`StoreProblem`]; the next start brings back what it can then.
+    pub(super) fn renew_store(&mut self) -> Result<(), StoreProblem> {
+        self.store.renew(self.circle.iter().flat_map(Circle::records).chain(&self.loose))?;
+        self.aside = self.store.setting(Setting::Restoring)?;
+        self.store.set(Setting::Restoring, "0")
+    }
+
+    /// Brings the spare of the database up to date.
+    fn refresh_spare(&mut self) {
+        let me = self.me();
+        let records = self.circle.iter().flat_map(Circle::records).chain(&self.loose);
+        if let Err(problem) = self.store.refresh_spare(records.filter(|record| is_kept_twice(record, &me))) {
+            tracing::warn!(%problem, "the spare of a circle's database");
+        }
+    }
+
     /// Deletes everything of this circle on this device.
     pub(super) fn erase(self) {
         let dir = self.dir.clone();
         drop(self);
-        if let Err(error) = std::fs::remove_dir_all(&dir) {
-            tracing::warn!(%error, dir = %dir.display(), "forgetting a circle");
-        }
+        erase(&dir);
     }
 
     fn source(&self, file: &str) -> SecretSource {
         SecretSource::File(self.dir.join(file))
+    }
+}
+
+/// Deletes a circle's directory. In one step it is no circle's any more, so that a death leaves nothing that looks like one.
+pub(super) fn erase(dir: &Path) {
+    let gone = dir.with_file_name(format!("{GONE}{}", dir.file_name().unwrap_or_default().display()));
+    let _ = std::fs::remove_dir_all(&gone);
+    let removed = std::fs::rename(dir, &gone).and_then(|()| std::fs::remove_dir_all(&gone));
+    if let Err(error) = removed {
+        tracing::warn!(%error, dir = %dir.display(), "forgetting a circle");
+    }
+}
+
+/// Deletes what a death has left of circles that were forgotten.
+pub(super) fn sweep(state: &Path) {
+    for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(GONE) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// What the name of a directory begins with that is being deleted. No circle is called so.
+const GONE: &str = ".gone-";
+
+/// Whether only this device may have the record, or nothing can begin without it.
+fn is_kept_twice(record: &Record, me: &DeviceId) -> bool {
+    record.author() == *me || record.hash().0 == record.circle().0
+}
+
+/// Writes own records a second time. What fails is made up for at the next start.
+fn spare<'a>(store: &mut Store, records: impl IntoIterator<Item = &'a Record>) {
+    if let Err(problem) = store.spare(records) {
+        tracing::warn!(%problem, "the spare of a circle's database");
     }
 }
 

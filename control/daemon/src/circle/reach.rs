@@ -70,6 +70,13 @@ impl Reach {
         Fresh::Moved
     }
 
+    /// Where the device was when we last ran, for as long as nobody knows better.
+    pub(super) fn remember(&mut self, endpoint: SocketAddr) {
+        if self.candidates.is_empty() {
+            self.candidates.push(endpoint);
+        }
+    }
+
     /// The known addresses, the next to try first.
     pub(super) fn candidates(&self) -> impl Iterator<Item = SocketAddr> {
         let (tried, next) = self.candidates.split_at(self.next.min(self.candidates.len()));

@@ -107,6 +107,7 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
     files::make_dirs()?;
     secret::make_dir(&paths.state).map_err(|error| Problem::Usage(error.to_string()))?;
     let lock = lock(&paths)?;
+    super::membership::sweep(&paths.state);
     let listener = server::listen(&paths.socket()).doing("making the daemon's socket")?;
     let (asked_sender, asked) = mpsc::channel(ASKED_MAX);
     let (lan_sender, lan) = mpsc::channel(HEARD_MAX);

@@ -5,7 +5,10 @@
 //!
 //! **Invariant:** an own record is stored before anybody else sees it. A device that forgot one would sign another with its number.
 
+mod beacons;
+mod companions;
 mod layout;
+mod spare;
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +17,18 @@ use ringmesh_mesh::record::Record;
 use ringmesh_mesh::sealed::SealKey;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+pub(crate) use beacons::{Places, Reading};
+pub(crate) use companions::Companion;
+
 /// The tables of one circle.
 #[derive(Debug)]
 pub(crate) struct Store {
     db: Connection,
     path: PathBuf,
+    /// What nobody else could give back, a second time.
+    spare: Option<Connection>,
+    /// Where a damaged database was moved to, if this one was begun anew.
+    aside: Option<PathBuf>,
 }
 
 /// Why something could not be stored or read. Nothing of it was stored then.
@@ -28,7 +38,10 @@ pub(crate) enum StoreProblem {
     #[error("the disk is full, so nothing was changed ({})", .0.display())]
     Full(PathBuf),
     /// The file is no database any more.
-    #[error("the database {} is damaged; move it away and join again, or restore it from a backup", .0.display())]
+    #[error(
+        "the database {} is damaged and there is nothing to restore it from; \
+         put it back from a backup, or forget the circle with `ringmesh leave --force` and join again", .0.display()
+    )]
     Corrupt(PathBuf),
     /// A later version of Ringmesh has written it.
     #[error("the database {} was written by a newer version of Ringmesh; update this one", .0.display())]
@@ -60,6 +73,8 @@ pub(crate) enum Setting {
     Name,
     /// The beacons' addresses, separated by spaces.
     Beacons,
+    /// While what a damaged database held is being brought back by others: where that is now. `0` else.
+    Restoring,
 }
 
 impl Setting {
@@ -72,23 +87,17 @@ impl Setting {
             Self::Starts => "starts",
             Self::Name => "name",
             Self::Beacons => "beacons",
+            Self::Restoring => "restoring",
         }
     }
 }
 
 impl Store {
     /// Opens the file, makes it if it is not there, and brings it to the layout of this version.
-    ///
-    /// # Errors
-    /// See [`StoreProblem`]; a damaged file is left as it is.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreProblem> {
+    fn open_alone(path: &Path) -> Result<Self, StoreProblem> {
         let db = Connection::open(path).map_err(|error| problem(path, error))?;
-        let mut store = Self { db, path: path.to_owned() };
-        layout::prepare(&mut store.db).map_err(|error| match error {
-            layout::Unusable::Newer => StoreProblem::Newer(path.to_owned()),
-            layout::Unusable::Damaged => StoreProblem::Corrupt(path.to_owned()),
-            layout::Unusable::Sql(error) => problem(path, error),
-        })?;
+        let mut store = Self { db, path: path.to_owned(), spare: None, aside: None };
+        layout::prepare(&mut store.db).map_err(|error| error.at(path))?;
         Ok(store)
     }
 
@@ -143,21 +152,33 @@ impl Store {
         })
     }
 
-    /// Keeps exactly these circle keys.
+    /// Keeps exactly these circle keys, of which one is new. What beacons had that could not be opened is read again, and the key
+    /// is owed to `devices` at these beacons.
     ///
     /// # Errors
     /// See [`StoreProblem`].
     pub(crate) fn set_keys<'a>(
         &mut self,
         keys: impl IntoIterator<Item = (&'a SealKey, u32)>,
+        urls: &[String],
+        devices: &[DeviceId],
     ) -> Result<(), StoreProblem> {
-        self.change(|change| {
+        let keys: Vec<(&SealKey, u32)> = keys.into_iter().collect();
+        let put = |change: &Connection| {
             change.execute("DELETE FROM circle_key", [])?;
             let mut insert =
                 change.prepare_cached("INSERT INTO circle_key (key, removals) VALUES (?1, ?2)")?;
-            keys.into_iter()
+            keys.iter()
                 .try_for_each(|(key, removals)| insert.execute(params![key.expose(), removals]).map(drop))
-        })
+        };
+        self.change(|change| {
+            put(change)?;
+            let again = "UPDATE beacon SET position = shut, shut = NULL WHERE shut IS NOT NULL";
+            change.execute(again, [])?;
+            beacons::owe(change, urls, devices)
+        })?;
+        self.mirror(put);
+        Ok(())
     }
 
     /// A setting; none if it was never set.
@@ -184,10 +205,13 @@ impl Store {
     /// # Errors
     /// See [`StoreProblem`].
     pub(crate) fn set(&mut self, setting: Setting, value: &str) -> Result<(), StoreProblem> {
-        self.change(|change| {
+        let put = |change: &Connection| {
             let text = "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
             change.execute(text, params![setting.name(), value]).map(drop)
-        })
+        };
+        self.change(put)?;
+        self.mirror(put);
+        Ok(())
     }
 
     /// What this device calls others.
@@ -210,14 +234,17 @@ impl Store {
         device: &DeviceId,
         nickname: Option<&str>,
     ) -> Result<(), StoreProblem> {
-        self.change(|change| {
+        let put = |change: &Connection| {
             change.execute("DELETE FROM nickname WHERE device = ?1", [device.0])?;
             if let Some(nickname) = nickname {
                 let text = "INSERT INTO nickname (device, nickname) VALUES (?1, ?2)";
                 change.execute(text, params![device.0, nickname])?;
             }
             Ok(())
-        })
+        };
+        self.change(put)?;
+        self.mirror(put);
+        Ok(())
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreProblem> {
@@ -233,6 +260,16 @@ impl Store {
             transaction.commit()
         });
         all.map_err(|error| problem(&self.path, error))
+    }
+}
+
+impl layout::Unusable {
+    fn at(self, path: &Path) -> StoreProblem {
+        match self {
+            Self::Newer => StoreProblem::Newer(path.to_owned()),
+            Self::Damaged => StoreProblem::Corrupt(path.to_owned()),
+            Self::Sql(error) => problem(path, error),
+        }
     }
 }
 

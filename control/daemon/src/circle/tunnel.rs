@@ -9,9 +9,11 @@ mod answer;
 mod change;
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use ringmesh_api::{Answer, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
@@ -28,6 +30,8 @@ use crate::os::process::{SELF_EXE, SHOWN_NAME};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait for a tunnel to start: it may find an old one ending, and takes rings and locked memory.
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest answer about how it looks from outside, in bytes.
+const OUTSIDE_LEN_MAX: u64 = 64 << 10;
 /// Longest answer, in bytes: a tunnel with every peer that it may have.
 const ANSWER_LEN_MAX: usize = 64 << 20;
 
@@ -105,6 +109,26 @@ impl Tunnel {
             }
         }
         Ok(seen)
+    }
+
+    /// Has it ask these STUN servers how its port looks from there; gives what they have answered so far.
+    pub(super) async fn ask_outside(
+        &self,
+        servers: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, TunnelProblem> {
+        let converse = async {
+            let mut stream = UnixStream::connect(self.name.api_socket()).await?;
+            let mut question = serde_json::to_vec(&Request::Stun { servers })?;
+            question.push(b'\n');
+            stream.write_all(&question).await?;
+            let mut answer = Vec::new();
+            stream.take(OUTSIDE_LEN_MAX).read_to_end(&mut answer).await?;
+            Ok::<_, io::Error>(serde_json::from_slice(&answer)?)
+        };
+        match timeout(PATIENCE, converse).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? {
+            Answer::Stun(seen) => Ok(seen.into_iter().map(|seen| seen.address).collect()),
+            Answer::Status(_) | Answer::Error(_) => Err(io::Error::from(io::ErrorKind::InvalidData).into()),
+        }
     }
 
     /// Ends it: interface, sockets and both processes. Returns when they are gone, or do not go in time.

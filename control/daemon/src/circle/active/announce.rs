@@ -39,7 +39,7 @@ const SHOWN_MAX: usize = 8;
 impl Active {
     /// Announces ourselves, and sets the time for the next one.
     pub(super) fn announce(&mut self) {
-        let pause = if self.membership.role().is_some() {
+        let pause = if self.membership.role().is_some() || self.membership.is_restoring() {
             self.announce_to_circle();
             if self.announced == 1 {
                 self.signal_beacons();
@@ -77,8 +77,10 @@ impl Active {
     /// Where we are.
     pub(super) fn signal(&mut self, to: Option<DeviceId>) -> Signal {
         let host = |address| Candidate { kind: Kind::Host, address };
-        let candidates = self.endpoints().into_iter().filter(|address| address.port() != 0).map(host);
-        let seen = self.seen_addresses().map(|address| Candidate { kind: Kind::Reflexive, address });
+        let own = self.own_ips.iter().map(|ip| std::net::SocketAddr::new(*ip, self.port));
+        let candidates = own.filter(|address| address.port() != 0).map(host);
+        let seen =
+            self.seen_addresses().into_iter().map(|address| Candidate { kind: Kind::Reflexive, address });
         let candidates = candidates.chain(seen).take(CANDIDATES_MAX).collect();
         let membership = &mut self.membership;
         Signal {
@@ -135,11 +137,47 @@ impl Active {
     /// A member says where it is.
     async fn on_announcement(&mut self, key: &SealKey, heard: &Heard) {
         let Some(signal) = self.open(key, heard) else { return };
-        let member = self.membership.roster().is_some_and(|roster| roster.is_member(&signal.from));
-        if member && self.hear(&signal, Some(heard.from.ip())) == Fresh::Moved {
+        if !self.is_one_of_us(&signal) {
+            return;
+        }
+        let fresh = self.hear(&signal, Some(heard.from.ip()));
+        if fresh != Fresh::Old && (self.note_key(&signal) || fresh == Fresh::Moved) {
             self.announce_soon();
             self.try_now(signal.from).await;
         }
+    }
+
+    /// Whether the sender of a signal that was sealed with the circle key is a member. While the records of others are being
+    /// restored, whoever has the key is one: it gets one address, and brings the records back.
+    pub(super) fn is_one_of_us(&mut self, signal: &Signal) -> bool {
+        let roster = self.membership.roster();
+        if roster.is_some_and(|roster| roster.is_member(&signal.from)) {
+            return true;
+        }
+        let former = roster.is_some_and(|roster| roster.former.contains_key(&signal.from));
+        let room_left =
+            self.provisional.len() < PROVISIONAL_MAX || self.provisional.contains_key(&signal.from);
+        if former || !room_left || !self.membership.is_restoring() {
+            return false;
+        }
+        self.provisional.insert(signal.from, signal.wireguard);
+        true
+    }
+
+    /// Notes which WireGuard key a member says it has. True if that is news. The member has signed it, as it signs its profile; a
+    /// signal that is older than its last record is none of now.
+    pub(super) fn note_key(&mut self, signal: &Signal) -> bool {
+        let Some(circle) = &self.membership.circle else { return false };
+        let member = circle.roster().members.get(&signal.from);
+        let Some(known) = member.map(|member| member.wireguard) else { return false };
+        let last = circle.place(&signal.from).after.and_then(|last| circle.record(&last.hash));
+        let now = known != Some(signal.wireguard) && last.is_none_or(|last| signal.time >= last.time());
+        let entry = now.then_some((known, signal.wireguard));
+        let before = match entry {
+            Some(entry) => self.renewed.insert(signal.from, entry),
+            None => self.renewed.remove(&signal.from),
+        };
+        before != entry
     }
 
     /// A joiner says where it is, or a member answers us.

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Active, Ears, own_ips};
+use ringmesh_mesh::identity::DeviceId;
+use ringmesh_wire::keys::PublicKey;
+
+use super::{Active, Ears, PROVISIONAL_MAX, own_ips};
 use crate::circle::lan::Lan;
 use crate::circle::membership::Membership;
 use crate::circle::paths::ifname;
-use crate::circle::store::Setting;
+use crate::circle::store::{Companion, Setting};
 use crate::circle::tunnel::{Tunnel, TunnelProblem};
-use crate::os::clock::boottime;
+use crate::os::clock::{boottime, wall_secs};
 use crate::os::interfaces::Interface;
 
 impl Active {
@@ -36,6 +39,7 @@ impl Active {
             addresses: Default::default(),
             peers: Default::default(),
             reach: Default::default(),
+            renewed: Default::default(),
             provisional: Default::default(),
             rooms: Vec::new(),
             lan: Lan::new(ears.lan.clone()),
@@ -55,11 +59,19 @@ impl Active {
             greet_at: boottime() + GREET_EVERY,
             mark_at: Duration::ZERO,
             notes: Default::default(),
+            outside: Default::default(),
+            outside_at: boottime() + GREET_EVERY,
+            outside_hurries: 0,
             beacons: Default::default(),
             receipt: None,
+            companions: Default::default(),
             ears,
         };
         active.lan.follow(interfaces);
+        if active.membership.is_restoring() {
+            active.note_aside(super::change::RESTORING);
+        }
+        active.remember_companions();
         active.after_start();
         if let Err(problem) = active.steer().await {
             active.tunnel.end().await;
@@ -68,8 +80,47 @@ impl Active {
         active.choose_port().await;
         let beacons = active.membership.beacons();
         active.use_beacons(&beacons);
+        // Between a device that came in and the key for it there may have been a death.
+        let members: Vec<_> =
+            active.membership.roster().into_iter().flat_map(|r| r.members.keys()).copied().collect();
+        let new = active.newcomers(&members);
+        active.owe_key(&new);
         active.announce();
         Ok(active)
+    }
+
+    /// Where members were last is where they are tried first, before anybody has said where it is.
+    fn remember_companions(&mut self) {
+        let companions = match self.membership.store.companions() {
+            Ok(companions) => companions,
+            Err(problem) => return self.note_store(Err(problem)),
+        };
+        for Companion { device, wireguard, endpoint } in companions {
+            let member = self.membership.roster().is_some_and(|roster| roster.is_member(&device));
+            if !member && (!self.membership.is_restoring() || self.provisional.len() >= PROVISIONAL_MAX) {
+                continue;
+            }
+            if !member {
+                self.provisional.insert(device, wireguard);
+            }
+            self.reach.entry(device).or_default().remember(endpoint);
+        }
+    }
+
+    /// Keeps where members are, for the next start.
+    pub(super) fn keep_companions(&mut self) {
+        let wall = wall_secs();
+        let online = self.peers.iter().filter(|(device, _)| self.is_online(device, wall));
+        let companion = |(device, wireguard): (&DeviceId, &PublicKey)| {
+            let endpoint = self.seen.get(wireguard)?.endpoint?;
+            Some(Companion { device: *device, wireguard: *wireguard, endpoint })
+        };
+        let companions: Vec<Companion> = online.filter_map(companion).collect();
+        if !companions.is_empty() && companions != self.companions {
+            let stored = self.membership.store.set_companions(&companions);
+            self.companions = companions;
+            self.note_store(stored);
+        }
     }
 
     /// The port that the kernel chose is ours from then on, so that others find us again and an opened port stays of use. One that
@@ -89,6 +140,7 @@ impl Active {
         let ips = own_ips(interfaces);
         if new || ips != self.own_ips {
             self.own_ips = ips;
+            self.look_outside_soon();
             self.announce_soon();
         }
     }
@@ -105,6 +157,7 @@ impl Active {
 
     /// The daemon ends, and the tunnel goes on without it.
     pub(in crate::circle) fn let_go(mut self) {
+        self.keep_companions();
         let stored = self.membership.store_mark();
         self.note_store(stored);
     }

@@ -10,6 +10,8 @@ use super::Active;
 use crate::circle::store::StoreProblem;
 use crate::os::clock::{boottime, wall_secs};
 
+/// What is said while the records of others are coming back.
+pub(super) const RESTORING: &str = "the circle is being restored from other members";
 /// How long the most senior admin waits for whoever removed somebody to draw the new circle key, and each next one longer.
 const REKEY_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -42,7 +44,12 @@ impl Active {
     /// The circle has changed: says so to others, does what we owe to it, and steers.
     pub(in crate::circle) async fn after(&mut self, ingested: Ingested, from: Option<u64>) {
         self.push(&ingested.added, from);
+        if let Some(from) = from {
+            self.push_own(&ingested.added, from);
+        }
+        let new = self.newcomers(&ingested.changed);
         self.owe();
+        self.owe_key(&new);
         self.after_start();
         self.publish();
         // A device that was removed should hear it from us, if its connection still takes it.
@@ -65,11 +72,13 @@ impl Active {
             if bodies.is_empty() {
                 return;
             }
+            // Owed before it is written: a death in between must not leave a member without the circle key.
+            let new: Vec<DeviceId> = bodies.iter().filter_map(admits).collect();
+            self.note_owed(&new);
             match self.membership.write(wall_secs(), bodies) {
                 Ok(ingested) => {
                     self.push(&ingested.added, None);
-                    let new: Vec<DeviceId> = ingested.changed.into_iter().collect();
-                    new.into_iter().for_each(|device| self.parcel_through_beacons(Some(device)));
+                    self.say_all_keys();
                 }
                 Err(problem) => self.note_store(Err(problem)),
             }
@@ -141,7 +150,7 @@ impl Active {
         match self.membership.draw_key() {
             Ok(()) => {
                 self.on_new_key();
-                self.parcel_through_beacons(None);
+                self.say_all_keys();
             }
             Err(problem) => self.note_store(Err(problem)),
         }
@@ -163,9 +172,52 @@ impl Active {
 
     /// Remembers for the user that something could not be stored.
     pub(super) fn note_store(&mut self, stored: Result<(), StoreProblem>) {
-        if let Err(problem) = stored {
-            tracing::error!(%problem, "storing");
-            self.notes.insert(problem.to_string());
+        let Err(problem) = stored else { return };
+        tracing::error!(%problem, "storing");
+        let renewed = match problem {
+            StoreProblem::Corrupt(_) => self.membership.renew_store(),
+            StoreProblem::Full(_) | StoreProblem::Newer(_) | StoreProblem::Sql { .. } => Err(problem),
+        };
+        match renewed {
+            Ok(()) => self.note_aside("everything that was in it was written again"),
+            Err(problem) => _ = self.notes.insert(problem.to_string()),
         }
+    }
+
+    /// Remembers for the user that the database was damaged.
+    pub(super) fn note_aside(&mut self, then: &str) {
+        let aside = self.membership.aside().map(|aside| format!(" and is {aside} now"));
+        let aside = aside.unwrap_or_default();
+        self.notes.insert(format!(
+            "the database of the circle {} was damaged{aside}; {then}",
+            self.membership.name
+        ));
+    }
+
+    /// Somebody has given back what a damaged database held.
+    pub(super) fn restored(&mut self) {
+        if self.membership.is_restoring() {
+            let stored = self.membership.restored();
+            self.note_store(stored);
+            self.provisional.clear();
+            self.notes.retain(|note| !note.ends_with(RESTORING));
+            self.note_aside("the circle was restored from other members");
+            tracing::info!("the circle was restored from other members");
+        }
+    }
+}
+
+/// The device that a record of ours lets in, or confirms.
+fn admits(body: &Body) -> Option<DeviceId> {
+    match body {
+        Body::Witness(witness) => Some(witness.device),
+        Body::Admit(admit) => Some(admit.device),
+        Body::Found(_)
+        | Body::Join(_)
+        | Body::Revoke(_)
+        | Body::Invite(_)
+        | Body::Grant(_)
+        | Body::Profile(_)
+        | Body::Checkpoint(_) => None,
     }
 }

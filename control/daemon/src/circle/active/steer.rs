@@ -30,6 +30,9 @@ impl Active {
         let (names, mut peers) = self.wanted_peers();
         self.peers = names;
         self.seen = self.tunnel.look().await?.peers;
+        if self.membership.is_restoring() {
+            self.keep_peers(&mut peers);
+        }
         self.aim(&mut peers);
         let wanted = Wanted { private_key: self.membership.wireguard.clone(), listen_port: self.port, peers };
         self.tunnel.steer(&wanted).await?;
@@ -50,7 +53,7 @@ impl Active {
                 peers.insert(key, WantedPeer { allowed, keepalive_secs: 0, endpoint: None });
             }
         };
-        if membership.role().is_some()
+        if (membership.role().is_some() || membership.is_restoring())
             && let Some(roster) = membership.roster()
         {
             let mut members: Vec<_> = roster.members.values().collect();
@@ -58,17 +61,31 @@ impl Active {
             for member in members {
                 let v4 = member.ipv4.map(|ip| Cidr::new(ip.into(), 32));
                 let allowed = [Some(Cidr::new(member.ipv6.into(), 128)), v4].into_iter().flatten().flatten();
-                if let Some(key) = member.wireguard {
+                let renewed = self.renewed.get(&member.device);
+                let renewed = renewed.filter(|(known, _)| *known == member.wireguard).map(|(_, new)| *new);
+                if let Some(key) = renewed.or(member.wireguard) {
                     add(member.device, key, allowed.collect());
                 }
             }
-        } else if !membership.is_removed() {
+        }
+        if (membership.role().is_none() || membership.is_restoring()) && !membership.is_removed() {
             for (device, key) in &self.provisional {
                 let ip = ipv6_of(&membership.id, device);
                 add(*device, *key, Cidr::new(ip.into(), 128).into_iter().collect());
             }
         }
         (names, peers)
+    }
+
+    /// While the records of others are being restored, peers that were there stay: members, as far as this device knew.
+    fn keep_peers(&self, peers: &mut BTreeMap<PublicKey, WantedPeer>) {
+        for (key, seen) in &self.seen {
+            peers.entry(*key).or_insert_with(|| WantedPeer {
+                allowed: seen.allowed.clone(),
+                keepalive_secs: seen.keepalive_secs,
+                endpoint: None,
+            });
+        }
     }
 
     /// Where to try to reach each peer now, and keepalives for those of whom an address is known.

@@ -48,7 +48,7 @@ impl Active {
         if self.links.len() >= LINKS_MAX || same >= LINKS_PER_DEVICE_MAX {
             return;
         }
-        self.links.insert(link, Link { device, out });
+        self.links.insert(link, Link { device, out, summary: None });
         self.greet(link);
     }
 
@@ -77,8 +77,13 @@ impl Active {
     }
 
     async fn on_message(&mut self, link: u64, message: &Message) {
+        if let (Message::Summary(_), true) = (message, self.membership.is_restoring()) {
+            self.links.entry(link).and_modify(|link| link.summary = Some(message.clone()));
+            self.look_whether_restored();
+        }
         if let Message::Records(_) = message {
             if self.take(message.records(), Some(link)).await {
+                self.look_whether_restored();
                 // There may be more than one batch holds.
                 self.greet(link);
             }
@@ -94,6 +99,16 @@ impl Active {
         };
         for answer in answers {
             self.send(link, Frame::Sync(answer));
+        }
+    }
+
+    /// While the records of others are being restored: whether we hold what some member holds.
+    fn look_whether_restored(&mut self) {
+        let Some(circle) = &self.membership.circle else { return };
+        let mut summaries = self.links.values().filter_map(|link| link.summary.as_ref());
+        if self.membership.is_restoring() && summaries.any(|theirs| theirs.answer(circle).is_empty()) {
+            self.links.values_mut().for_each(|link| link.summary = None);
+            self.restored();
         }
     }
 
@@ -119,6 +134,7 @@ impl Active {
             self.send(link, Frame::Key(self.current_key()));
         }
         self.announce_soon();
+        self.read_again();
         self.publish();
         self.signal_beacons();
     }
@@ -137,6 +153,17 @@ impl Active {
             let link = exchange.connect(address);
             self.dialing.insert(link, device);
             self.dialed.insert(device, now);
+        }
+    }
+
+    /// Says our own records among new ones also to where the others came from: after a restoration they are what had waited for
+    /// these, and nobody else has them.
+    pub(super) fn push_own(&mut self, records: &[ringmesh_mesh::identity::RecordHash], to: u64) {
+        let Some(circle) = &self.membership.circle else { return };
+        let me = self.membership.me();
+        let records = records.iter().filter_map(|hash| circle.record(hash));
+        for batch in batches(records.filter(|record| record.author() == me).map(Record::to_bytes)) {
+            self.send(to, Frame::Sync(Message::Records(batch)));
         }
     }
 

@@ -14,15 +14,25 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY_QUIET: Duration = Duration::from_secs(5);
 /// How often the high-water mark goes to the disk.
 const MARK_EVERY: Duration = Duration::from_secs(300);
+/// Between looks at how the tunnel's port looks from outside.
+const OUTSIDE_EVERY: Duration = Duration::from_secs(10);
+/// The same while the first answer is due, and how often.
+const OUTSIDE_SOON: Duration = Duration::from_millis(150);
+const OUTSIDE_HURRIES: u32 = 20;
 /// How long peers have to hear of a new WireGuard key before it is used.
 pub(in crate::circle) const SWITCH_AFTER: Duration = Duration::from_secs(1);
 
 impl Active {
     /// When to look again.
     pub(in crate::circle) fn deadline(&self) -> Duration {
-        let fixed = [self.announce_at, self.look_at, self.greet_at];
+        let fixed = [self.announce_at, self.look_at, self.greet_at, self.outside_at];
         let planned = [self.rekey_at, self.switch_at].into_iter().flatten();
         fixed.into_iter().chain(planned).min().unwrap_or(self.look_at)
+    }
+
+    /// There is somebody to ask, or we are elsewhere.
+    pub(super) fn look_outside_soon(&mut self) {
+        (self.outside_at, self.outside_hurries) = (boottime(), OUTSIDE_HURRIES);
     }
 
     /// Does what is due.
@@ -42,6 +52,13 @@ impl Active {
             let links: Vec<u64> = self.links.keys().copied().collect();
             links.into_iter().for_each(|link| self.greet(link));
         }
+        if now >= self.outside_at {
+            // Soon again while an answer is due.
+            let waits = self.outside.is_empty() && self.outside_hurries > 0;
+            self.outside_hurries = self.outside_hurries.saturating_sub(1);
+            self.outside_at = now + if waits { OUTSIDE_SOON } else { OUTSIDE_EVERY };
+            self.look_outside().await;
+        }
         if now >= self.look_at {
             self.look().await;
         }
@@ -50,6 +67,7 @@ impl Active {
             self.membership.mark.advance(wall_secs());
             let stored = self.membership.store_mark();
             self.note_store(stored);
+            self.keep_companions();
         }
     }
 
@@ -67,6 +85,9 @@ impl Active {
         let (alive, lost): (Vec<DeviceId>, Vec<DeviceId>) =
             self.peers.keys().copied().partition(|device| self.is_online(device, wall));
         alive.into_iter().for_each(|device| self.meet(device));
+        if self.peers.len() - lost.len() > self.companions.len() {
+            self.keep_companions();
+        }
         let trying = lost.iter().any(|device| self.reach.get(device).is_some_and(super::Reach::is_known));
         let joining = self.membership.role().is_none();
         let every = if trying || joining || !self.runs { LOOK_EVERY } else { LOOK_EVERY_QUIET };

@@ -90,7 +90,7 @@ impl Membership {
         let dir = paths.circle(circle);
         make_dir(&paths.state)?;
         if dir.exists() {
-            std::fs::remove_dir_all(&dir).map_err(|error| BadSecret::Io { path: dir.clone(), error })?;
+            super::erase(&dir);
         }
         make_dir(&dir)?;
         let device = SigningKey::from_seed(&random());
@@ -113,6 +113,8 @@ impl Membership {
             mark: HighWater::default(),
             nicknames: Default::default(),
             serial: 0,
+            restoring: false,
+            aside: None,
         })
     }
 
@@ -120,7 +122,9 @@ impl Membership {
     fn finish(&mut self, name: &Label) -> Result<(), StoreProblem> {
         self.store.set(Setting::Name, name.as_str())?;
         self.store.set(Setting::Up, "1")?;
-        self.store.set(Setting::Circle, &self.id.to_string())
+        self.store.set(Setting::Circle, &self.id.to_string())?;
+        self.refresh_spare();
+        Ok(())
     }
 
     /// Takes up a circle from the disk; none if there is none of that name, or one that was never finished.
@@ -129,7 +133,7 @@ impl Membership {
     /// [`Cannot`] with the reason as a sentence.
     pub(in crate::circle) fn load(paths: &Paths, circle: &Label) -> Result<Option<Self>, Cannot> {
         let dir = paths.circle(circle);
-        if !dir.join(DATABASE).exists() {
+        if !Store::is_there(&dir.join(DATABASE)) {
             return Ok(None);
         }
         make_dir(&dir)?;
@@ -139,6 +143,7 @@ impl Membership {
         };
         let starts = store.number(Setting::Starts)?.unwrap_or(0) + 1;
         store.set(Setting::Starts, &starts.to_string())?;
+        let aside = store.setting(Setting::Restoring)?.filter(|aside| aside != "0");
         let mut ring = KeyRing::default();
         for (key, removals) in store.keys(id)? {
             ring.put(key, removals);
@@ -157,28 +162,38 @@ impl Membership {
             nicknames: store.nicknames()?.into_iter().collect(),
             // Far above what any earlier start has used.
             serial: starts << 32,
+            restoring: aside.is_some(),
+            aside,
             store,
             dir,
         };
         loaded.read_records()?;
         loaded.forget_history()?;
         loaded.finish_rotation()?;
+        loaded.refresh_spare();
         Ok(Some(loaded))
     }
 
+    /// Reads what is stored, and what the spare has beside it. A record that was damaged goes; others still have it.
     fn read_records(&mut self) -> Result<(), Cannot> {
-        let stored = self.store.records()?;
+        let mut stored = self.store.records()?;
         let total = stored.len();
+        let known: std::collections::HashSet<Vec<u8>> = stored.iter().cloned().collect();
+        stored.extend(self.store.spared()?.into_iter().filter(|bytes| !known.contains(bytes)));
         let unverified = stored.iter().filter_map(|bytes| Unverified::decode(bytes).ok()).collect();
         let records: Vec<Record> = record::verify(unverified).into_iter().filter_map(Result::ok).collect();
-        if records.len() < total {
-            return Err(StoreProblem::Corrupt(self.dir.join(DATABASE)).into());
-        }
         match Circle::from_records(self.id, records.iter().cloned()) {
             Ok(circle) => self.circle = Some(circle),
             // A joiner has only its own records until somebody shows it the rest.
-            Err(_) if self.code.is_some() => self.loose = records,
+            Err(_) if self.code.is_some() => self.loose = records.clone(),
             Err(_) => return Err(StoreProblem::Corrupt(self.dir.join(DATABASE)).into()),
+        }
+        if records.len() < total {
+            self.store.renew(&records)?;
+            self.aside = self.store.setting(Setting::Restoring)?;
+            self.restoring = true;
+        } else if stored.len() > total {
+            self.store.add(&records)?;
         }
         Ok(())
     }

@@ -15,6 +15,36 @@ const STEPS: &[&str] = &["
     ) STRICT;
     CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE nickname (device BLOB PRIMARY KEY CHECK (length(device) = 32), nickname TEXT NOT NULL) STRICT;
+", "
+    CREATE TABLE beacon (
+        id INTEGER PRIMARY KEY,
+        url TEXT NOT NULL UNIQUE,
+        log INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        shut INTEGER
+    ) STRICT;
+    CREATE TABLE published (
+        beacon INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        record BLOB NOT NULL CHECK (length(record) = 32),
+        position INTEGER NOT NULL,
+        PRIMARY KEY (beacon, key, record)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE owed_key (
+        url TEXT NOT NULL,
+        device BLOB NOT NULL CHECK (length(device) = 32),
+        PRIMARY KEY (url, device)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE companion (
+        device BLOB PRIMARY KEY CHECK (length(device) = 32),
+        wireguard BLOB NOT NULL CHECK (length(wireguard) = 32),
+        endpoint TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE offer (
+        invite BLOB PRIMARY KEY CHECK (length(invite) = 32),
+        expires INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Why a file cannot be used.

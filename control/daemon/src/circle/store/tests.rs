@@ -2,10 +2,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use ringmesh_mesh::address::Ipv4Block;
+use ringmesh_mesh::beacon::Offer;
 use ringmesh_mesh::identity::SigningKey;
+use ringmesh_mesh::limits::OFFERS_MAX;
 use ringmesh_mesh::record::{Body, Effect, Found, Grant, Place, What};
 
+use ringmesh_mesh::sealed::KeyId;
+
 use super::*;
+use crate::beacon::Cursor;
 
 /// A database in a directory of its own, which goes with it.
 struct Dir(PathBuf);
@@ -61,7 +66,7 @@ fn what_was_stored_is_there_after_opening_again() {
         let mut store = Store::open(&dir.file()).expect("opens");
         store.add(&records).expect("stores");
         store.add(&records[2..]).expect("stores what is there already");
-        store.set_keys(keys.iter().map(|(key, removals)| (key, *removals))).expect("stores");
+        store.set_keys(keys.iter().map(|(key, removals)| (key, *removals)), &[], &[]).expect("stores");
         store.set(Setting::Port, "1").expect("stores");
         store.set(Setting::Port, "51820").expect("stores");
         store.set_nickname(&DeviceId([9; 32]), Some("box")).expect("stores");
@@ -81,6 +86,7 @@ fn what_was_stored_is_there_after_opening_again() {
 fn a_damaged_file_is_refused_and_left_as_it_is() {
     let dir = Dir::new("damaged");
     drop(Store::open(&dir.file()).and_then(|mut store| store.add(&chain().take(200).collect::<Vec<_>>())));
+    // There is a spare, but of no circle.
     let mut bytes = std::fs::read(dir.file()).expect("reads");
     let middle = bytes.len() / 2;
     bytes[middle..middle + 4096].fill(0xa5);
@@ -156,4 +162,104 @@ fn killed_at_any_write_it_holds_whole_pairs_and_all_that_was_told() {
         let expect: Vec<Vec<u8>> = chain().take(stored.len()).map(|record| record.to_bytes()).collect();
         assert_eq!(stored, expect);
     }
+}
+
+#[test]
+fn a_damaged_database_is_begun_anew_with_what_nobody_else_has() {
+    let dir = Dir::new("spare");
+    let records: Vec<Record> = chain().take(60).collect();
+    let circle = records[0].circle();
+    let key = SealKey::new(circle, [4; 32]);
+    {
+        let mut store = Store::open(&dir.file()).expect("opens");
+        store.add(&records).expect("stores");
+        store.spare(&records[..3]).expect("stores");
+        store.set(Setting::Circle, &circle.to_string()).expect("stores");
+        store.set_keys([(&key, 1)], &[], &[]).expect("stores");
+        store.set_nickname(&DeviceId([9; 32]), Some("box")).expect("stores");
+    }
+    for round in 1..=2 {
+        let mut bytes = std::fs::read(dir.file()).expect("reads");
+        bytes[4096..].fill(0xa5);
+        std::fs::write(dir.file(), &bytes).expect("writes");
+        let _ = std::fs::remove_file(dir.0.join("circle.db-wal"));
+        let store = Store::open(&dir.file()).expect("is begun anew");
+        let aside = dir.0.join(format!("circle.db.damaged-{round}"));
+        assert_eq!(std::fs::read(aside).expect("is kept"), bytes);
+        assert_eq!(store.records().expect("reads").len(), 3);
+        assert_eq!(store.keys(circle).expect("reads"), [(key.clone(), 1)]);
+        assert_eq!(store.nicknames().expect("reads").len(), 1);
+        let said = store.setting(Setting::Restoring).expect("reads");
+        assert_eq!(said, Some(dir.0.join(format!("circle.db.damaged-{round}")).display().to_string()));
+    }
+    // A death between moving aside and beginning anew.
+    std::fs::remove_file(dir.file()).expect("removes");
+    let mut store = Store::open(&dir.file()).expect("is begun anew");
+    assert_eq!(store.records().expect("reads").len(), 3);
+    store.renew(&records).expect("is written again, while everything is known");
+    assert_eq!(store.records().expect("reads").len(), 60);
+    drop(store);
+    // And the spare follows the database.
+    std::fs::write(dir.0.join("circle.spare"), [1; 5000]).expect("writes");
+    let _ = std::fs::remove_file(dir.0.join("circle.spare-wal"));
+    let mut store = Store::open(&dir.file()).expect("opens");
+    assert_eq!(store.spared().expect("reads").len(), 0);
+    store.refresh_spare(&records[..2]).expect("stores");
+    assert_eq!(store.spared().expect("reads").len(), 2);
+}
+
+#[test]
+fn what_is_known_of_a_beacon_and_owed_to_it_outlives_a_restart() {
+    let dir = Dir::new("beacons");
+    let (url, other) = ("beacon://a.example/1", "beacon://b.example/2");
+    let (key, old) = (KeyId([1; 8]), KeyId([2; 8]));
+    let place = |key: KeyId, record: u8, position| ((key, RecordHash([record; 32])), position);
+    let found = Places::from([place(key, 1, 70), place(old, 1, 3), place(key, 2, 1 << 62)]);
+    let cursor = Cursor { log: u64::MAX - 1, position: 90 };
+    let devices = [DeviceId([7; 32]), DeviceId([8; 32])];
+    {
+        let mut store = Store::open(&dir.file()).expect("opens");
+        assert_eq!(store.reading(url).expect("reads"), Reading::default());
+        store.keep_reading(url, cursor, Some(12), &found).expect("stores");
+        store.keep_reading(other, Cursor { log: 1, position: 5 }, None, &Places::new()).expect("stores");
+        store.owe(&[url.to_owned(), other.to_owned()], &devices).expect("stores");
+        store.paid(other, &devices[0]).expect("stores");
+    }
+    let mut store = Store::open(&dir.file()).expect("opens");
+    assert_eq!(store.reading(url).expect("reads"), Reading { cursor, shut: Some(12), places: found.clone() });
+    assert_eq!(store.owed(url).expect("reads"), devices.into());
+    assert_eq!(store.owed(other).expect("reads"), [devices[1]].into());
+    store.forget_places(url, 50, &[key, old].into()).expect("stores");
+    assert_eq!(store.reading(url).expect("reads").places.len(), 2, "one lay before");
+    store.forget_places(url, 0, &[old].into()).expect("stores");
+    assert!(store.reading(url).expect("reads").places.is_empty(), "nobody seals with the other key");
+    // Another circle key: what could not be opened is read again, and the key is owed.
+    let seal = SealKey::new(CircleId([1; 32]), [4; 32]);
+    store.set_keys([(&seal, 1)], &[other.to_owned()], &devices).expect("stores");
+    let reading = store.reading(url).expect("reads");
+    assert_eq!((reading.cursor.position, reading.shut), (12, None));
+    assert_eq!(store.reading(other).expect("reads").cursor.position, 5, "all of that was open");
+    assert_eq!(store.owed(other).expect("reads").len(), 2);
+    store.forget_log(url).expect("stores");
+    assert_eq!(store.reading(url).expect("reads"), Reading::default());
+}
+
+#[test]
+fn offers_are_kept_until_they_expire_and_are_bounded() {
+    let dir = Dir::new("offers");
+    let mut store = Store::open(&dir.file()).expect("opens");
+    let founder = SigningKey::from_seed(&[1; 32]).device();
+    for number in 0..100_u8 {
+        let key = SigningKey::from_seed(&[number; 32]);
+        let offer = Offer::sign(&key, &CircleId([1; 32]), &founder, 1, 1000 + u64::from(number));
+        store.keep_offer(&offer).expect("stores");
+        store.keep_offer(&offer).expect("stores what is there already");
+    }
+    drop(store);
+    let mut store = Store::open(&dir.file()).expect("opens");
+    let offers = store.offers(1000).expect("reads");
+    assert_eq!(offers.len(), OFFERS_MAX);
+    assert!(offers.iter().all(|offer| offer.expires >= 1036), "the last to expire stay");
+    assert_eq!(store.offers(1099).expect("reads").len(), 1);
+    assert_eq!(store.offers(1000).expect("reads").len(), 1, "what was over is gone");
 }

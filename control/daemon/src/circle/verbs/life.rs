@@ -17,9 +17,11 @@ use super::{done, known};
 use crate::circle::active::Active;
 use crate::circle::ask::{Answer, answer};
 use crate::circle::membership::Membership;
+use crate::circle::paths::ifname;
 use crate::circle::random;
 use crate::circle::run::{Condition, Daemon, Waiter};
 use crate::circle::store::Setting;
+use crate::circle::tunnel::Tunnel;
 use crate::os::clock::{boottime, wall_secs};
 use crate::os::interfaces::Interface;
 
@@ -193,6 +195,9 @@ impl Daemon {
     }
 
     pub(super) async fn leave(&mut self, leave: Leave) -> Result<Done, Refusal> {
+        if self.active.is_none() && leave.force {
+            return self.forget().await;
+        }
         let active = self.up_circle()?;
         let name = active.membership.name.clone();
         if let Some(role) = active.membership.role() {
@@ -213,6 +218,25 @@ impl Daemon {
             active.end().await.erase();
         }
         done(format!("This device has left the circle {name} and forgotten it"))
+    }
+}
+
+impl Daemon {
+    /// Forgets the one circle that is not up, also one that cannot be taken up any more. Nobody hears of it.
+    async fn forget(&mut self) -> Result<Done, Refusal> {
+        let circles = self.circles();
+        let [name] = &circles[..] else {
+            let sentence = format!("this device has {} circles that are not up", circles.len());
+            return Err(
+                Refusal::new(Code::Usage, sentence).fix("take up the one that is meant with the verb `up`")
+            );
+        };
+        Tunnel::new(ifname(name)).end().await;
+        crate::circle::membership::erase(&self.paths.circle(name));
+        self.broken.clear();
+        done(format!(
+            "This device has forgotten the circle {name}; its other devices do not know that, and may remove it"
+        ))
     }
 }
 

@@ -153,9 +153,7 @@ fn state(active: &Active) -> CircleState {
 }
 
 fn beacon(url: &BeaconUrl, line: &Line) -> BeaconState {
-    let detail =
-        line.seen.map_or_else(|| line.why.clone(), |seen| format!("sees this device at {}", seen.ip()));
-    BeaconState { address: url.authority(), online: line.seen.is_some(), detail }
+    BeaconState { address: url.authority(), online: line.seen.is_some(), detail: line.detail() }
 }
 
 /// This device, also while it is no member yet.

@@ -66,6 +66,7 @@ impl Daemon {
             (None, _) => return Err(Refusal::new(Code::Unknown, "no invite begins with that")),
         };
         active.write([Body::Revoke(Revoke::Invite(id))]).await?;
+        active.withdraw(id);
         done("The invite admits nobody any more; who has used it already stays until removed")
     }
 
