@@ -15,7 +15,7 @@ pub(crate) const RINGMESH: &str = env!("CARGO_BIN_EXE_ringmesh");
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A name that no other test and no other run uses.
-fn fresh_name() -> String {
+pub(crate) fn fresh_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("ci{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -77,11 +77,7 @@ impl Lan {
         must(&format!("ip -n {} link set {port} master switch up", self.name));
         must(&format!("ip -n {net} addr add 192.168.77.{number}/24 dev lan"));
         must(&format!("ip -n {net} link set lan up"));
-        let dir = std::env::temp_dir().join(&net);
-        let paths = Paths { state: dir.join("state"), run: dir.join("run") };
-        let mut device = Device { net, dir, paths, daemon: None };
-        device.start();
-        device
+        Device::inside(net)
     }
 }
 
@@ -94,12 +90,21 @@ impl Drop for Lan {
 /// A device in a namespace of its own; whatever the test did to it, nothing of it stays.
 pub(crate) struct Device {
     pub(crate) net: String,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     pub(crate) paths: Paths,
     daemon: Option<Child>,
 }
 
 impl Device {
+    /// A device in this namespace, with a daemon that answers.
+    pub(crate) fn inside(net: String) -> Self {
+        let dir = std::env::temp_dir().join(&net);
+        let paths = Paths { state: dir.join("state"), run: dir.join("run") };
+        let mut device = Self { net, dir, paths, daemon: None };
+        device.start();
+        device
+    }
+
     /// Starts the daemon; when this returns it answers.
     pub(crate) fn start(&mut self) {
         std::fs::create_dir_all(&self.dir).expect("a directory");
@@ -126,7 +131,7 @@ impl Device {
         }
     }
 
-    fn try_ask(&self, verb: &str, question: Value) -> Result<Reply<Value>, Unanswered> {
+    pub(crate) fn try_ask(&self, verb: &str, question: Value) -> Result<Reply<Value>, Unanswered> {
         ask(&self.paths, verb, &question, PATIENCE)
     }
 
@@ -146,7 +151,7 @@ impl Device {
         }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
