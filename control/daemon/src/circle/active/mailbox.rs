@@ -87,6 +87,13 @@ impl Mailbox {
         self.read && self.said.is_empty() && self.keys_said.is_empty() && self.offers_said.is_empty()
     }
 
+    /// The first position that is of use, if so much lies before it that dropping it is worth the work.
+    fn useless_before(&self, in_use: &BTreeSet<KeyId>) -> Option<u64> {
+        let live = self.places.iter().filter(|((key, _), _)| in_use.contains(key));
+        let position = live.map(|(_, position)| *position).min()?;
+        (position.saturating_sub(self.first) >= TRIM_MIN).then_some(position)
+    }
+
     /// Whether a record lies there under a key, or is on its way.
     fn has(&self, key: KeyId, record: &RecordHash) -> bool {
         let place = (key, *record);
@@ -220,11 +227,8 @@ impl Active {
         let (Some(circle), Some((key, _))) = (&membership.circle, membership.ring.current()) else { return };
         let Some(line) = self.beacons.get(url) else { return };
         let mailbox = &line.mailbox;
-        let live = mailbox.places.iter().filter(|((key, _), _)| in_use.contains(key));
-        let Some(position) = live.map(|(_, position)| *position).min() else { return };
-        let worth = position.saturating_sub(mailbox.first) >= TRIM_MIN;
-        if !worth
-            || membership.is_restoring()
+        let Some(position) = mailbox.useless_before(&in_use) else { return };
+        if membership.is_restoring()
             || membership.role() != Some(Role::Admin)
             || membership.ring.is_stale(circle.roster())
         {
@@ -408,6 +412,32 @@ mod tests {
         assert_eq!(nonce(&a, &one), nonce(&a, &one));
         assert_ne!(nonce(&a, &one), nonce(&a, &other));
         assert_ne!(nonce(&a, &one), nonce(&b, &one));
+    }
+
+    #[test]
+    fn a_log_is_trimmed_up_to_the_first_entry_of_use() {
+        let (old, new, room) = (KeyId([1; 8]), KeyId([2; 8]), KeyId([3; 8]));
+        let mut mailbox = Mailbox::default();
+        for number in 0..200_u8 {
+            let key = if number < 150 { old } else { new };
+            mailbox.found(key, RecordHash([number; 32]), number.into());
+        }
+        mailbox.found(room, RecordHash([9; 32]), 100);
+        for (in_use, first, expect) in [
+            (&[new][..], 0, Some(150)),
+            (&[new, room], 0, Some(100)),
+            (&[new], 87, None),
+            (&[new], 86, Some(150)),
+            (&[old, new], 0, None),
+            (&[], 0, None),
+        ] {
+            mailbox.first = first;
+            assert_eq!(
+                mailbox.useless_before(&in_use.iter().copied().collect()),
+                expect,
+                "{in_use:?} {first}"
+            );
+        }
     }
 
     #[test]
