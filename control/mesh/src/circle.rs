@@ -104,11 +104,11 @@ impl Circle {
         let mut records: Vec<_> = records.into_iter().collect();
         let founds =
             records.iter().position(|record| record.hash().0 == circle.0).ok_or(Refused::NotFound)?;
-        // In order of number nothing has to wait for its predecessor.
+        // In order of number nothing has to wait for its predecessor, but many for their authors' admission.
         let found = records.swap_remove(founds);
         records.sort_by_key(Record::number);
         let mut circle = Self::new(found)?;
-        circle.link_all(records, &mut Ingested::default());
+        circle.link_whole(records);
         circle.derived = Derived::of(&circle.store);
         circle.store.settle();
         Ok(circle)
@@ -248,6 +248,26 @@ impl Circle {
             self.store.settle();
         }
         ingested
+    }
+
+    /// Links a whole circle's records, of which more may have to wait for each other at once than the waiting room holds: what it has
+    /// no room for comes again, for as long as that helps.
+    fn link_whole(&mut self, mut records: Vec<Record>) {
+        loop {
+            let (before, mut full) = (self.len(), vec![]);
+            for record in records {
+                let again = record.clone();
+                let mut ingested = Ingested::default();
+                self.link_all([record], &mut ingested);
+                if ingested.refused.iter().any(|(_, refused)| *refused == Refused::WaitingRoomFull) {
+                    full.push(again);
+                }
+            }
+            if full.is_empty() || self.len() == before {
+                return;
+            }
+            records = full;
+        }
     }
 
     fn link_all(&mut self, records: impl IntoIterator<Item = Record>, ingested: &mut Ingested) -> Vec<u32> {

@@ -61,6 +61,19 @@ fn a_stranger_fills_no_memory() {
 }
 
 #[test]
+fn a_circle_of_any_size_is_whole_after_a_restart() {
+    let mut world = World::new();
+    let count = u16::try_from(PENDING_MAX).expect("a bound of thousands") + 40;
+    for device in 1..=count {
+        world.admit(FOUNDER, device, Role::Member);
+    }
+    let records: Vec<Record> = world.circle.records().cloned().collect();
+    let again = Circle::from_records(world.circle.id(), records).expect("it was founded");
+    assert_eq!(again.len(), world.circle.len());
+    assert!(again.roster() == world.circle.roster());
+}
+
+#[test]
 fn a_guest_cannot_write_without_end() {
     let mut world = World::new();
     world.admit(FOUNDER, 1, Role::Guest);
