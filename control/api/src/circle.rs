@@ -65,6 +65,10 @@ pub enum Code {
     Storage,
     /// The system refused something.
     System,
+    /// The daemon does not run. Said by the command line, as there is nobody else to say it.
+    NotRunning,
+    /// The user was asked, and did not agree. Said by the command line.
+    Declined,
 }
 
 impl Refusal {

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use ringmesh_daemon::{MTU_RANGE, WORKERS_MAX};
 use ringmesh_lab::{bench::BenchArgs, demo::DemoArgs, traffic::TrafficArgs};
 
-/// A WireGuard tunnel with a data plane of its own.
+use crate::circle::flags::Verb;
+
+/// A private network between the devices that you trust, over WireGuard, with no company in the middle.
 #[derive(Debug, Parser)]
 #[command(name = "ringmesh", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub(crate) struct Flags {
@@ -16,13 +18,16 @@ pub(crate) struct Flags {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Circle(Verb),
+    /// Show the circle and all running tunnels: processes, peers, traffic, what holds and what was dropped.
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusFlags),
+    /// Run the daemon in the foreground: it keeps this device in its circle, and answers the other commands.
+    #[command(after_help = DAEMON_HELP)]
+    Daemon(DaemonFlags),
     /// Start a tunnel that `wg` and `wg-quick` configure.
     Tunnel(TunnelFlags),
-    /// Run the daemon: it keeps this device in its circle, and answers the other commands.
-    #[command(after_help = DAEMON_HELP)]
-    Daemon,
-    /// Show running tunnels: both processes, peers, traffic, what holds and what was dropped.
-    Status(StatusFlags),
     /// Run a beacon: where devices of a circle find each other. Trusted by nobody.
     Beacon(ringmesh_beacon::Options),
     /// See real traffic flow between two network namespaces, with nothing to configure.
@@ -75,11 +80,18 @@ pub(crate) struct TunnelFlags {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusFlags {
-    /// Only this interface.
+    /// Only the tunnel of this interface.
     pub(crate) ifname: Option<String>,
-    /// Print JSON: an array with one object per tunnel.
+    /// Print JSON: {"daemon": … or null, "tunnels": […], "notes": […]}.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DaemonFlags {
+    /// This is the daemon that `up` or `join` has started and waits for.
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
 }
 
 /// Start a WireGuard interface for wg-quick.
@@ -106,19 +118,26 @@ fn mtu_range() -> std::ops::RangeInclusive<i64> {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed while running; 2 wrong flags or names; 3 root is needed; 4 the name is taken;
-5 the system lacks something (/dev/net/tun, io_uring). Each error is one line on standard error that says what to do.";
+Exit codes: 0 done; 1 it failed while running, or you did not agree; 2 wrong flags or names; 3 root is needed; 4 the name is
+taken; 5 the system lacks something (/dev/net/tun, io_uring); 6 the daemon does not run, or no circle is up; 7 nobody is called
+that; 8 the circle's rules forbid it (only an admin may, the invite lets nobody in); 9 it took too long; 10 the answer is no
+(`can`), or something was found (`log --verify`). Each error is one line on standard error that says what to do.
+With --json an answer is JSON on standard output, and so is a refusal: {\"error\": {\"code\", \"message\", \"fix\"}}.";
+
+const STATUS_HELP: &str = "\
+Examples:
+  ringmesh status
+  sudo ringmesh status rm-home
+  ringmesh status --json | jq -r .daemon.circle.device.addresses[]
+Only root sees tunnels. `notes` in the JSON tells what is missing in it.";
 
 const DAEMON_HELP: &str = "\
-Stays in the foreground and logs to standard error; systemd starts it, or `ringmesh daemon &`. Its files lie in
-/var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and RINGMESH_RUN say. At SIGTERM it ends, and tunnels go
-on; the verb `down` ends them. RINGMESH_LOG=debug makes it tell more.
+Stays in the foreground and logs to standard error. `ringmesh up` starts one in the background, by systemd where there is a
+unit `ringmesh`. Its files lie in /var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and RINGMESH_RUN say. At SIGTERM it
+ends, and tunnels go on; `ringmesh down` ends them. RINGMESH_LOG=debug makes it tell more.
 
-Commands of its own for the verbs are still to come; until then they are asked for over the local API:
-  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/up -d '{\"name\": \"desk\", \"circle\": \"home\"}'
-  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/invite -d '{}'
-  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/join -d '{\"code\": \"…\", \"name\": \"nas\"}'
-Permissions are not enforced yet, so none is given: all devices of a circle reach each other, and no guest is let in.";
+Programs ask it as the commands do, over its unix socket, by root and the group `ringmesh`:
+  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/status -d '{}'";
 
 const TUNNEL_HELP: &str = "\
 Returns when the interface answers to `wg`. Configure it with `wg setconf`, or let wg-quick do all of it:

@@ -5,6 +5,7 @@
 //! **Invariant:** nothing is decided here: flags in, one call, an exit code out.
 
 mod beacon;
+mod circle;
 mod flags;
 mod pages;
 mod render;
@@ -17,9 +18,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use ringmesh_daemon::circle::{Paths, Place, run_daemon};
 use ringmesh_lab::{Executables, bench, demo, traffic};
 
-use flags::{Command, Flags, WgFlags};
+use flags::{Command, DaemonFlags, Flags, WgFlags};
 
 fn main() -> ExitCode {
     let name = std::env::args_os().next();
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
     }
     match Flags::parse().command {
         Command::Tunnel(flags) => tunnel::run(&flags),
-        Command::Daemon => daemon(),
+        Command::Daemon(flags) => daemon(&flags),
+        Command::Circle(verb) => circle::run(&verb),
         Command::Status(flags) => status::run(&flags),
         Command::Beacon(options) => beacon::run(&options),
         Command::Demo(args) => in_lab(|files| demo::run(&args, files)),
@@ -44,9 +47,10 @@ fn main() -> ExitCode {
 }
 
 /// Runs the daemon until it is told to end.
-fn daemon() -> ExitCode {
+fn daemon(flags: &DaemonFlags) -> ExitCode {
     log("info");
-    match ringmesh_daemon::circle::run_daemon(ringmesh_daemon::circle::Paths::from_env()) {
+    let place = if flags.detached { Place::Detached } else { Place::Foreground };
+    match run_daemon(Paths::from_env(), place) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(problem.exit_code(), &problem),
     }

@@ -108,7 +108,7 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 }
 
 /// The two largest units of a time.
-fn span(secs: u64) -> String {
+pub(crate) fn span(secs: u64) -> String {
     let parts = [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "min"), (secs % 60, "s")];
     let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
     let shown = parts[first..].iter().take(2).filter(|(count, _)| *count > 0 || secs == 0);

@@ -1,4 +1,4 @@
-//! `ringmesh status`: asks every control process that answers, and says so where only a data plane is left.
+//! `ringmesh status`: asks the daemon and every control process that answers, and says so where only a data plane is left.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -6,17 +6,40 @@ use std::os::unix::fs::FileTypeExt;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use ringmesh_api::circle::Refusal;
+use ringmesh_api::circle::look::CircleStatus;
+use ringmesh_api::overview::Overview;
 use ringmesh_api::{Answer, Request, Status};
 use ringmesh_daemon::ifname::{IfName, run_dir};
 use ringmesh_daemon::{Problem, ask};
 
+use crate::circle::{line, own_status, refuse, status_text};
 use crate::flags::StatusFlags;
 use crate::{fail, print, render};
 
 /// Prints what there is.
 pub(crate) fn run(flags: &StatusFlags) -> ExitCode {
-    match gather(flags) {
-        Ok(found) => show(flags, &found),
+    if let Some(name) = &flags.ifname {
+        let found = IfName::new(name).map_err(Problem::from).and_then(|name| {
+            ringmesh_daemon::check_root()?;
+            find(name)
+        });
+        return match found {
+            Ok(found) => show(flags, None, &[found]),
+            Err(problem) => fail(problem.exit_code(), &problem),
+        };
+    }
+    let daemon = own_status();
+    // Others than root see what the daemon tells them, and nothing else.
+    if let (Err(refusal), Err(_)) = (&daemon, ringmesh_daemon::check_root()) {
+        return refuse(refusal, flags.json);
+    }
+    let tunnels = match ringmesh_daemon::check_root() {
+        Err(_) => Ok(Vec::new()),
+        Ok(()) => names().and_then(|names| names.into_iter().map(find).collect()),
+    };
+    match tunnels {
+        Ok(found) => show(flags, Some(&daemon), &found),
         Err(problem) => fail(problem.exit_code(), &problem),
     }
 }
@@ -26,15 +49,6 @@ enum Found {
     Running(Box<Status>),
     /// Its control process is gone, and perhaps its data plane too.
     Silent(IfName),
-}
-
-fn gather(flags: &StatusFlags) -> Result<Vec<Found>, Problem> {
-    let asked = flags.ifname.as_deref().map(IfName::new).transpose()?;
-    ringmesh_daemon::check_root()?;
-    match asked {
-        Some(name) => find(name).map(|found| vec![found]),
-        None => names()?.into_iter().map(find).collect(),
-    }
 }
 
 fn find(name: IfName) -> Result<Found, Problem> {
@@ -66,17 +80,37 @@ fn names() -> Result<BTreeSet<IfName>, Problem> {
     Ok(entries.filter_map(name).collect())
 }
 
-fn show(flags: &StatusFlags, found: &[Found]) -> ExitCode {
+fn show(flags: &StatusFlags, daemon: Option<&Result<CircleStatus, Refusal>>, found: &[Found]) -> ExitCode {
     if flags.json {
-        let running: Vec<_> = found.iter().filter_map(Found::running).collect();
-        return match serde_json::to_string_pretty(&running) {
+        let overview = overview(daemon, found);
+        return match serde_json::to_string_pretty(&overview) {
             Ok(text) => print(&(text + "\n")),
             Err(error) => fail(1, &error),
         };
     }
-    let texts: Vec<_> = found.iter().map(Found::text).collect();
-    print(if texts.is_empty() { "no tunnel is running\n" } else { "" });
+    let daemon = daemon.map(|daemon| match daemon {
+        Ok(status) => status_text(status),
+        Err(refusal) => format!("daemon: {}\n", line(refusal)),
+    });
+    let tunnels = found.iter().map(Found::text);
+    let texts: Vec<_> = daemon.into_iter().chain(tunnels).collect();
     print(&texts.join("\n"))
+}
+
+fn overview(daemon: Option<&Result<CircleStatus, Refusal>>, found: &[Found]) -> Overview {
+    let mut notes = Vec::new();
+    if let Some(Err(refusal)) = daemon {
+        notes.push(line(refusal));
+    }
+    if ringmesh_daemon::check_root().is_err() {
+        notes.push("tunnels are shown to root only".to_owned());
+    }
+    notes.extend(found.iter().filter_map(Found::note));
+    Overview {
+        daemon: daemon.and_then(|daemon| daemon.as_ref().ok()).cloned(),
+        tunnels: found.iter().filter_map(Found::running).cloned().collect(),
+        notes,
+    }
 }
 
 impl Found {
@@ -84,6 +118,13 @@ impl Found {
         match self {
             Self::Running(status) => Some(status),
             Self::Silent(_) => None,
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        match self {
+            Self::Running(_) => None,
+            Self::Silent(name) => Some(format!("the control process of {name} does not run")),
         }
     }
 

@@ -25,7 +25,7 @@ mod verbs;
 
 pub use client::{Unanswered, ask};
 pub use paths::{Paths, STATE_VARIABLE};
-pub use run::run_daemon;
+pub use run::{Place, run_daemon};
 
 /// Random bytes from the kernel. Without them nothing here can be done safely.
 fn random<const N: usize>() -> [u8; N] {

@@ -22,7 +22,7 @@ pub mod uapi;
 
 pub use control::{Options, run};
 pub use local::ask;
-pub use os::process::daemonize;
+pub use os::process::{daemonize, start_detached};
 pub use problem::Problem;
 
 /// Whether this process may make a tunnel.

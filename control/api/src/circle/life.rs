@@ -12,6 +12,8 @@ pub struct Up {
     pub circle: Option<String>,
     /// Beacons to use from now on: `ADDRESS#KEY` each. Root only.
     pub beacons: Vec<String>,
+    /// Found nothing: for a caller that could not show the recovery key to anybody.
+    pub resume_only: bool,
 }
 
 /// What `up` did.

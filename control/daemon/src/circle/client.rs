@@ -20,10 +20,10 @@ const ANSWER_LEN_MAX: u64 = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
     /// No daemon listens there.
-    #[error("the daemon is not running; start it with `ringmesh daemon`, or `systemctl start ringmesh`")]
+    #[error("the daemon is not running")]
     NotRunning,
     /// The socket is not for this user.
-    #[error("only root and members of the group ringmesh may ask the daemon; run it with sudo")]
+    #[error("only root and members of the group ringmesh may ask the daemon")]
     NotAllowed,
     /// It does not answer, or nothing that makes sense.
     #[error("the daemon does not answer: {0}")]

@@ -50,6 +50,12 @@ impl Paths {
         self.state.join("lock")
     }
 
+    /// What a daemon without a terminal logs to.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.run.join("daemon.log")
+    }
+
     /// The directory of one circle.
     pub(super) fn circle(&self, name: &Label) -> PathBuf {
         self.state.join(name.as_str())

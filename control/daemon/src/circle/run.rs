@@ -78,13 +78,25 @@ struct Inputs {
     interrupt: Signal,
 }
 
+/// Where the daemon lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// Where it was started: at a terminal, or under systemd.
+    Foreground,
+    /// In a session of its own, since another process starts it and waits only until it answers. It logs to a file.
+    Detached,
+}
+
 /// Runs the daemon until it is told to end. Tunnels go on without it.
 ///
 /// # Errors
 /// See [`Problem`].
-pub fn run_daemon(paths: Paths) -> Result<(), Problem> {
+pub fn run_daemon(paths: Paths, place: Place) -> Result<(), Problem> {
     crate::check_root()?;
     process::harden()?;
+    if place == Place::Detached {
+        process::detach()?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -93,6 +105,10 @@ pub fn run_daemon(paths: Paths) -> Result<(), Problem> {
         let mut daemon = begin(paths).await?;
         daemon.resume().await;
         process::tell_systemd("READY=1");
+        if place == Place::Detached {
+            let log = log_file(&daemon.paths).doing("making the daemon's log")?;
+            process::tell_ready_and_log(log).doing("telling the waiting process")?;
+        }
         daemon.serve().await;
         process::tell_systemd("STOPPING=1");
         if let Some(active) = daemon.active.take() {
@@ -134,6 +150,11 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
         },
         _lock: lock,
     })
+}
+
+/// The log of a daemon that has no terminal. It begins anew with each start.
+fn log_file(paths: &Paths) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(paths.log())
 }
 
 /// One daemon per state directory; the kernel gives the lock back at any death.

@@ -105,7 +105,9 @@ fn reply(answer: Answer) -> Response {
             Code::NotUp | Code::Exists | Code::Invite => StatusCode::CONFLICT,
             Code::NotYet => StatusCode::NOT_IMPLEMENTED,
             Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Code::Storage | Code::System => StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Storage | Code::System | Code::NotRunning | Code::Declined => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         },
     };
     let reply = match answer {

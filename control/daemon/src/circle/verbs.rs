@@ -74,7 +74,7 @@ impl Daemon {
     /// The circle that is up.
     fn up_circle(&mut self) -> Result<&mut Active, Refusal> {
         let none = Refusal::new(Code::NotUp, "no circle is up on this device");
-        self.active.as_mut().ok_or_else(|| none.fix("the verb `up` founds one, `join` joins one"))
+        self.active.as_mut().ok_or_else(|| none.fix("`ringmesh up` founds one, `ringmesh join` joins one"))
     }
 
     /// The circle that is up and that this device belongs to.

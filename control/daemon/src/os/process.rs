@@ -6,6 +6,7 @@
 //! **Invariant:** nothing is forked without an exec, so no half-copied runtime ever runs.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -60,6 +61,33 @@ pub fn daemonize(args: &[String]) -> Result<ExitCode, Problem> {
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
+/// Starts this executable again with `args` as a daemon, waits until it is ready, and gives its process number.
+///
+/// # Errors
+/// What it said when it ended before that, as one line.
+pub fn start_detached(args: &[&str]) -> Result<u32, String> {
+    let told = |error: io::Error| error.to_string();
+    let mut child = Command::new(SELF_EXE)
+        .arg0(SHOWN_NAME)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(told)?;
+    let mut said = String::new();
+    if let Some(mut output) = child.stdout.take() {
+        output.read_to_string(&mut said).map_err(told)?;
+    }
+    if said == READY {
+        return Ok(child.id());
+    }
+    let output = child.wait_with_output().map_err(told)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().last().unwrap_or("it ended and gave no reason");
+    Err(line.trim_start_matches("ringmesh: ").to_owned())
+}
+
 /// In the daemon: leaves the terminal's session and the current directory.
 pub(crate) fn detach() -> Result<(), Problem> {
     rustix::process::setsid().doing("leaving the terminal's session")?;
@@ -82,11 +110,17 @@ pub(crate) fn tell_systemd(state: &str) {
 
 /// In the daemon: tells the waiting process that the tunnel answers and lets go of the terminal.
 pub(crate) fn tell_ready() -> io::Result<()> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    tell_ready_and_log(null)
+}
+
+/// The same; what is logged from then on goes to `log`.
+pub(crate) fn tell_ready_and_log(log: impl AsFd) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(READY.as_bytes())?;
     output.flush()?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
+    rustix::stdio::dup2_stderr(&log)?;
+    // Last: this is what the waiting process notices.
+    rustix::stdio::dup2_stdout(&log)?;
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Daemon {
             if asked.as_ref().is_some_and(|asked| asked != ours) {
                 let sentence =
                     format!("the circle {ours} is up, and a device takes part in one circle at a time");
-                return Err(Refusal::new(Code::Exists, sentence).fix("ask for `down` first"));
+                return Err(Refusal::new(Code::Exists, sentence).fix("run `ringmesh down` first"));
             }
             return self.upped(false, None, name, &beacons).await;
         }
@@ -55,6 +55,12 @@ impl Daemon {
                 membership.store.set(Setting::Up, "1")?;
                 self.take_part(membership).await?;
                 self.upped(false, None, name, &beacons).await
+            }
+            None if up.resume_only => {
+                let sentence = format!("this device belongs to no circle that is called {circle}");
+                Err(Refusal::new(Code::NotUp, sentence).fix(
+                    "`ringmesh up` at a terminal, or with --json, founds one and shows its recovery key",
+                ))
             }
             None => {
                 let name = name.unwrap_or_else(own_name);
@@ -136,7 +142,7 @@ impl Daemon {
                 "the circle {} is up, and a device takes part in one circle at a time",
                 membership.name
             );
-            return Err(Refusal::new(Code::Exists, sentence).fix("ask for `down` first"));
+            return Err(Refusal::new(Code::Exists, sentence).fix("run `ringmesh down` first"));
         }
         let unused = ringmesh_mesh::identity::DeviceId([0; 32]);
         code.check(&unused, None, now).map_err(|cannot| Refusal::new(Code::Invite, cannot.to_string()))?;
@@ -146,9 +152,8 @@ impl Daemon {
             } else {
                 format!("this device belongs to another circle that is called {}", there.name)
             };
-            return Err(
-                Refusal::new(Code::Exists, sentence).fix("the verb `up` takes it up, `leave` ends that")
-            );
+            return Err(Refusal::new(Code::Exists, sentence)
+                .fix("`ringmesh up` takes it up, `ringmesh leave` ends that"));
         }
         let membership = Membership::join(&self.paths, code, &name, now)?;
         self.take_part(membership).await

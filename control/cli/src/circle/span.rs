@@ -1,0 +1,21 @@
+//! A length of time as people type it: `90s`, `15min`, `2h`, `7d`, `2w`.
+
+/// The units, in seconds.
+const UNITS: [(&str, u64); 6] =
+    [("s", 1), ("min", 60), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];
+
+/// The seconds in `text`: a whole number above zero and its unit.
+///
+/// # Errors
+/// What such a text looks like.
+pub(crate) fn secs(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let unit = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, secs)| *secs);
+    let count = count.parse::<u64>().ok().filter(|count| *count > 0);
+    let secs = count.zip(unit).and_then(|(count, unit)| count.checked_mul(unit));
+    secs.ok_or_else(|| "a time is a number and its unit, as 90s, 15min, 2h, 7d or 2w".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
