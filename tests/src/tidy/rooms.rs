@@ -40,8 +40,7 @@ pub const CLOCKS: &[Room] = &[
     ("benches/micro/benches/aead_race.rs", "takes the time of contenders in turn"),
     ("control/beacon/src/clock.rs", "stamps receipts and refills rates, and is read nowhere else"),
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
-    ("control/cli/tests/circle/stage.rs", "waits for conditions with a limit"),
-    ("control/cli/tests/e2e/stage.rs", "waits for conditions with a limit"),
+    ("control/cli/tests/common/mod.rs", "waits for conditions with a limit"),
 ];
 
 /// Complaints about `unsafe` outside `rooms`, about a room without any, and a room without its reason.

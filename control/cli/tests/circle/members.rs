@@ -2,86 +2,104 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use super::stage::{Lan, now, wait_for};
+use super::common::{now, text, wait_for};
+use super::stage::Lan;
 
 #[test]
 fn a_removed_device_is_cut_off_everywhere_within_two_seconds() {
     let lan = Lan::new();
     let (a, b, c) = (lan.device(), lan.device(), lan.device());
-    a.up("alpha");
-    let code = a.invite(json!({"uses": 2}));
+    a.up("--name alpha");
+    let code = a.invite("--uses 2");
     b.join(&code, "beta");
     c.join(&code, "gamma");
-    c.ask("wait", json!({"peer": "beta"}));
-    b.ask("wait", json!({"peer": "gamma"}));
+    c.says("wait beta");
+    b.says("wait gamma");
     let (alpha, beta) = (c.addresses_of("alpha")[0].clone(), c.addresses_of("beta")[0].clone());
     assert!(c.pings(&alpha) && c.pings(&beta));
     let begun = now();
-    a.ask("remove", json!({"peer": "gamma"}));
+    a.says("remove gamma --yes");
     wait_for("the other one has cut it too", || (b.names() == ["beta", "alpha"]).then_some(()));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(!c.pings(&alpha), "the remover still answers");
     assert!(!c.pings(&beta), "another one still answers");
     assert!(b.pings(&b.addresses_of("alpha")[0]), "who is left still talks");
     // It cannot come back with what it has.
-    assert!(b.refused("ping", json!({"peer": "gamma"})).message.contains("nobody"));
-    let refusal = c.refused("invite", json!({}));
-    assert!(refusal.message.contains("removed") || refusal.message.contains("admin"), "{refusal:?}");
+    assert!(b.fails("ping gamma", 7).contains("nobody"));
+    let output = c.output("invite --json");
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && (said.contains("removed") || said.contains("admin")), "{said}");
 }
 
 #[test]
 fn names_and_keys_change_without_moving_anything() {
     let lan = Lan::new();
     let (a, b) = (lan.device(), lan.device());
-    a.up("alpha");
-    b.join(&a.invite(json!({})), "beta");
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
     let before = a.addresses_of("beta");
-    b.ask("rename", json!({"name": "nas"}));
+    assert!(b.says("rename nas").contains("called nas now"));
     wait_for("the new name arrives", || a.names().contains(&"nas".to_owned()).then_some(()));
-    a.ask("nickname", json!({"peer": "nas", "nickname": "box"}));
-    b.ask("key-rotate", json!({}));
+    a.says("nickname nas box");
+    assert!(a.says("peers").contains("nas (box)"));
+    b.says("key rotate --yes");
     wait_for("the new key is in use", || {
-        a.ask("log", json!({}))["lines"].as_array().is_some_and(|lines| lines.len() >= 9).then_some(())
+        a.json("log")["lines"].as_array().is_some_and(|lines| lines.len() >= 9).then_some(())
     });
-    a.ask("ping", json!({"peer": "box", "wait_ms": 20_000}));
-    b.ask("ping", json!({"peer": "alpha", "wait_ms": 20_000}));
+    a.says("ping box --timeout 20s");
+    b.says("ping alpha --timeout 20s");
     assert_eq!(a.addresses_of("box"), before);
-    assert!(b.refused("rename", json!({"name": "no name"})).message.contains("is no name"));
-    assert!(a.refused("nickname", json!({"peer": "nas", "nickname": "alpha"})).message.contains("already"));
+    assert!(b.fails("rename no_name", 2).contains("is no name"));
+    assert!(a.fails("nickname nas alpha", 4).contains("already"));
+    a.says("nickname nas --clear");
+    assert!(a.fails("whois box", 7).contains("nobody"));
 }
 
 #[test]
 fn the_last_admin_is_lost_and_the_circle_recovered() {
     let lan = Lan::new();
     let (mut a, b) = (lan.device(), lan.device());
-    let recovery = a.up("alpha");
-    b.join(&a.invite(json!({})), "beta");
-    assert!(a.refused("leave", json!({})).message.contains("only admin"));
+    let recovery = a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
+    assert!(a.fails("leave --yes", 3).contains("only admin"));
     a.kill();
-    assert!(b.refused("remove", json!({"peer": "alpha"})).message.contains("admin"));
-    assert!(
-        b.refused("recover", json!({"key": recovery.replace('0', "1")}))
-            .message
-            .contains("not the recovery key")
-    );
-    b.ask("recover", json!({"key": recovery}));
-    b.ask("remove", json!({"peer": "alpha"}));
+    assert!(b.fails("remove alpha --yes", 8).contains("admin"));
+    let wrong = b.fed("recover", &recovery.replace('0', "1"));
+    assert!(text(&wrong.stderr).contains("not the recovery key"), "{wrong:?}");
+    let file = b.dir.join("key.txt");
+    assert!(b.fails(&format!("recover --key-file {}", file.display()), 2).contains("key.txt"));
+    std::fs::write(&file, format!("{recovery}\n")).expect("is written");
+    assert!(b.says(&format!("recover --key-file {}", file.display())).contains("beta is an admin"));
+    b.says("remove alpha --yes");
     assert_eq!(b.names(), ["beta"]);
-    assert!(b.invite(json!({})).len() > 100, "it is an admin");
+    assert!(b.invite("").len() > 100, "it is an admin");
+}
+
+#[test]
+fn admins_come_and_go() {
+    let lan = Lan::new();
+    let (a, b) = (lan.device(), lan.device());
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
+    assert!(b.fails("admin add beta", 8).contains("do it on one of: alpha"));
+    a.says("admin add beta");
+    wait_for("it hears of it", || b.output("invite --json").status.success().then_some(()));
+    b.says("admin remove alpha --yes");
+    wait_for("the other hears of it", || (a.output("invite --json").status.code() == Some(8)).then_some(()));
+    assert!(b.fails("admin add alpha", 3).contains("for good"));
+    assert!(b.fails("admin remove beta --yes", 3).contains("only admin"));
 }
 
 #[test]
 fn a_device_leaves_and_nothing_of_it_stays() {
     let lan = Lan::new();
     let (a, b) = (lan.device(), lan.device());
-    a.up("alpha");
-    b.join(&a.invite(json!({})), "beta");
-    b.ask("leave", json!({}));
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
+    b.says("leave --yes");
     assert!(!b.has_link("rm-home"));
     assert!(!b.paths.state.join("home").exists());
     wait_for("the others hear of it", || (a.names() == ["alpha"]).then_some(()));
-    b.join(&a.invite(json!({})), "beta");
+    b.join(&a.invite(""), "beta");
     assert_eq!(a.names(), ["alpha", "beta"], "it comes back as somebody new, under the same name");
 }

@@ -4,14 +4,15 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::stage::{Lan, wait_for};
+use super::common::wait_for;
+use super::stage::Lan;
 
 #[test]
 fn killed_daemons_lose_no_packet() {
     let lan = Lan::new();
     let (mut a, mut b) = (lan.device(), lan.device());
-    a.up("alpha");
-    b.join(&a.invite(json!({})), "beta");
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
     let address = b.addresses_of("alpha")[0].clone();
     assert!(b.pings(&address));
     let ping = Command::new("ip")
@@ -29,8 +30,8 @@ fn killed_daemons_lose_no_packet() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("150 received"), "{text}");
     // Both are what they were, and still one circle.
-    a.ask("wait", json!({"peer": "beta"}));
-    b.ask("rename", json!({"name": "nas"}));
+    a.says("wait beta");
+    b.says("rename nas");
     wait_for("news arrive", || a.names().contains(&"nas".to_owned()).then_some(()));
 }
 
@@ -38,26 +39,19 @@ fn killed_daemons_lose_no_packet() {
 fn killed_while_it_does_something_the_state_is_consistent() {
     let lan = Lan::new();
     let (mut a, b) = (lan.device(), lan.device());
-    a.up("alpha");
-    b.join(&a.invite(json!({})), "beta");
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
     for round in 0..6 {
         std::thread::scope(|scope| {
-            let paths = a.paths.clone();
-            scope.spawn(move || {
-                for step in 0..20 {
-                    let question = json!({"name": format!("alpha-{}", round * 20 + step)});
-                    let patience = std::time::Duration::from_secs(5);
-                    // The answer may never come: its daemon is killed.
-                    let _ = ringmesh_daemon::circle::ask::<_, serde_json::Value>(
-                        &paths, "rename", &question, patience,
-                    );
-                }
-            });
+            let mut commands: Vec<_> =
+                (0..20).map(|step| a.command(&format!("rename alpha-{}", round * 20 + step))).collect();
+            // The answer may never come: its daemon is killed.
+            scope.spawn(move || commands.iter_mut().for_each(|command| drop(command.output())));
             std::thread::park_timeout(std::time::Duration::from_millis(20 + 37 * round));
             a.kill();
         });
         a.start();
-        let log = a.ask("log", json!({"verify": true}));
+        let log = a.json("log --verify");
         assert_eq!(log["verified"]["findings"], json!([]), "round {round}");
         assert_eq!(
             log["verified"]["sound"].as_u64(),
@@ -65,9 +59,9 @@ fn killed_while_it_does_something_the_state_is_consistent() {
         );
     }
     // Nobody has seen two records with one number.
-    let ours = a.ask("log", json!({}))["lines"].as_array().expect("lines").len();
+    let ours = a.json("log")["lines"].as_array().expect("lines").len();
     wait_for("both know the same", || {
-        let theirs = b.ask("log", json!({"verify": true}));
+        let theirs = b.json("log --verify");
         assert_eq!(theirs["verified"]["findings"], json!([]));
         (theirs["lines"].as_array().expect("lines").len() >= ours).then_some(())
     });
@@ -77,14 +71,14 @@ fn killed_while_it_does_something_the_state_is_consistent() {
 fn told_to_end_it_leaves_the_tunnel_and_down_ends_that_too() {
     let lan = Lan::new();
     let mut a = lan.device();
-    a.up("alpha");
+    a.up("--name alpha");
     a.kill();
     assert!(a.has_link("rm-home"), "the tunnel goes on");
     a.start();
-    assert_eq!(a.ask("status", json!({}))["circle"]["tunnel"], true);
-    a.ask("down", json!({}));
+    assert_eq!(a.json("status")["daemon"]["circle"]["tunnel"], true);
+    a.says("down");
     wait_for("the interface goes", || (!a.has_link("rm-home")).then_some(()));
     a.kill();
     a.start();
-    assert_eq!(a.ask("status", json!({}))["circle"], json!(null), "what is down stays down over a restart");
+    assert_eq!(a.json("status")["daemon"]["circle"], json!(null), "what is down stays down over a restart");
 }

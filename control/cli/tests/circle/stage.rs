@@ -1,59 +1,24 @@
-//! What every test stands on: a LAN of namespaces, a daemon in each, and conditions that are waited for with a limit.
+//! What every test stands on: networks of namespaces, a daemon in each device, and the commands as a person types them.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ringmesh_api::circle::{Refusal, Reply};
-use ringmesh_daemon::circle::{Paths, Unanswered, ask};
-use serde_json::{Value, json};
+use ringmesh_daemon::circle::Paths;
+use serde_json::Value;
 
-/// The executable under test.
-pub(crate) const RINGMESH: &str = env!("CARGO_BIN_EXE_ringmesh");
-/// Far more than anything here takes, also on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(40);
+use super::common::{self, RINGMESH, must, now, run, text, wait_for};
 
 /// A name that no other test and no other run uses.
-fn fresh_name() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("ci{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Runs a command line; its words are split at spaces.
-pub(crate) fn run(line: &str) -> Output {
-    let mut words = line.split_whitespace();
-    let program = words.next().expect("a program");
-    Command::new(program).args(words).output().unwrap_or_else(|error| panic!("{line}: {error}"))
-}
-
-/// Runs a command line that must succeed, and gives its standard output.
-pub(crate) fn must(line: &str) -> String {
-    let output = run(line);
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-#[allow(clippy::disallowed_methods)] // A limit for the test itself.
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
-/// Waits until `condition` gives something.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let start = now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
+pub(crate) fn fresh_name() -> String {
+    common::fresh_name("cl")
 }
 
 /// A switch, to which devices are plugged.
 pub(crate) struct Lan {
-    name: String,
+    pub(crate) name: String,
     plugged: AtomicU32,
 }
 
@@ -61,6 +26,7 @@ impl Lan {
     pub(crate) fn new() -> Self {
         let name = fresh_name();
         must(&format!("ip netns add {name}"));
+        must(&format!("ip -n {name} link set lo up"));
         must(&format!("ip -n {name} link add switch type bridge mcast_snooping 0"));
         must(&format!("ip -n {name} link set switch up"));
         Self { name, plugged: AtomicU32::new(0) }
@@ -68,6 +34,13 @@ impl Lan {
 
     /// A new device on this LAN, with a daemon that answers.
     pub(crate) fn device(&self) -> Device {
+        let mut device = self.idle();
+        device.start();
+        device
+    }
+
+    /// A new device on which no daemon runs.
+    pub(crate) fn idle(&self) -> Device {
         let number = self.plugged.fetch_add(1, Ordering::Relaxed) + 1;
         let net = fresh_name();
         must(&format!("ip netns add {net}"));
@@ -77,11 +50,7 @@ impl Lan {
         must(&format!("ip -n {} link set {port} master switch up", self.name));
         must(&format!("ip -n {net} addr add 192.168.77.{number}/24 dev lan"));
         must(&format!("ip -n {net} link set lan up"));
-        let dir = std::env::temp_dir().join(&net);
-        let paths = Paths { state: dir.join("state"), run: dir.join("run") };
-        let mut device = Device { net, dir, paths, daemon: None };
-        device.start();
-        device
+        Device::in_namespace(net)
     }
 }
 
@@ -94,28 +63,40 @@ impl Drop for Lan {
 /// A device in a namespace of its own; whatever the test did to it, nothing of it stays.
 pub(crate) struct Device {
     pub(crate) net: String,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     pub(crate) paths: Paths,
     daemon: Option<Child>,
 }
 
 impl Device {
+    /// The device that such a namespace is from now on.
+    pub(crate) fn in_namespace(net: String) -> Self {
+        let dir = std::env::temp_dir().join(&net);
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let paths = Paths { state: dir.join("state"), run: dir.join("run") };
+        Self { net, dir, paths, daemon: None }
+    }
+
+    /// A command of `ringmesh` on this device, its words split at spaces; not started yet.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.net, RINGMESH]).args(line.split_whitespace());
+        command.env("RINGMESH_STATE", &self.paths.state).env("RINGMESH_RUN", &self.paths.run);
+        command.stdin(Stdio::null());
+        command
+    }
+
     /// Starts the daemon; when this returns it answers.
     pub(crate) fn start(&mut self) {
-        std::fs::create_dir_all(&self.dir).expect("a directory");
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log")).expect("a file");
-        let child = Command::new("ip")
-            .args(["netns", "exec", &self.net, RINGMESH, "daemon"])
-            .env("RINGMESH_STATE", &self.paths.state)
-            .env("RINGMESH_RUN", &self.paths.run)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("starts");
-        self.daemon = Some(child);
-        wait_for("the daemon answers", || self.try_ask("status", json!({})).ok());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log"));
+        let mut command = self.command("daemon");
+        command.stdout(Stdio::null()).stderr(log.expect("a file"));
+        self.daemon = Some(command.spawn().expect("starts"));
+        wait_for("the daemon answers", || {
+            let output = self.output("status --json");
+            let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+            status["daemon"].is_object().then_some(())
+        });
     }
 
     /// Kills the daemon where it stands.
@@ -126,24 +107,57 @@ impl Device {
         }
     }
 
-    fn try_ask(&self, verb: &str, question: Value) -> Result<Reply<Value>, Unanswered> {
-        ask(&self.paths, verb, &question, PATIENCE)
+    /// What a command gives, whatever that is.
+    pub(crate) fn output(&self, line: &str) -> Output {
+        self.command(line).output().expect("runs")
     }
 
-    /// Asks something that must be granted.
-    pub(crate) fn ask(&self, verb: &str, question: Value) -> Value {
-        match self.try_ask(verb, question.clone()) {
-            Ok(Reply::Ok(value)) => value,
-            other => panic!("{verb} {question}: {other:?}\n{}", self.log()),
-        }
+    /// What a command that must succeed prints.
+    pub(crate) fn says(&self, line: &str) -> String {
+        let output = self.output(line);
+        assert!(output.status.success(), "{line}: {}\n{}", text(&output.stderr), self.log());
+        text(&output.stdout)
     }
 
-    /// Asks something that must be refused.
-    pub(crate) fn refused(&self, verb: &str, question: Value) -> Refusal {
-        match self.try_ask(verb, question.clone()) {
-            Ok(Reply::Error(refusal)) => refusal,
-            other => panic!("{verb} {question}: {other:?}"),
-        }
+    /// The same as JSON.
+    pub(crate) fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.says(&format!("{line} --json"))).expect("JSON")
+    }
+
+    /// Runs a command that must fail with `code`, and gives its one line.
+    pub(crate) fn fails(&self, line: &str, code: i32) -> String {
+        let output = self.output(line);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}\n{}", text(&output.stdout));
+        assert_eq!(said.lines().count(), 1, "{line}: {said}");
+        assert!(output.stdout.is_empty(), "{line}: an error is no answer");
+        said
+    }
+
+    /// Runs a command that is fed `input`.
+    pub(crate) fn fed(&self, line: &str, input: &str) -> Output {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("is read");
+        drop(stdin);
+        child.wait_with_output().expect("ends")
+    }
+
+    /// Runs a command at a terminal, at which `input` is typed; gives all that the terminal shows.
+    pub(crate) fn at_terminal(&self, line: &str, input: &str) -> String {
+        let inner = format!("ip netns exec {} {RINGMESH} {line}", self.net);
+        let mut command = Command::new("script");
+        command.args(["-qec", &inner, "/dev/null"]);
+        command.env("RINGMESH_STATE", &self.paths.state).env("RINGMESH_RUN", &self.paths.run);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("script, of bsdutils or util-linux");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("is read");
+        let output = child.wait_with_output().expect("ends");
+        drop(stdin);
+        text(&output.stdout)
     }
 
     fn log(&self) -> String {
@@ -156,33 +170,36 @@ impl Device {
     }
 
     /// Founds the circle `home` as a device of this name; gives the recovery key.
-    pub(crate) fn up(&self, name: &str) -> String {
-        let upped = self.ask("up", json!({"name": name, "circle": "home"}));
+    pub(crate) fn up(&self, flags: &str) -> String {
+        let upped = self.json(&format!("up --circle home {flags}"));
         assert_eq!(upped["founded"], true);
         upped["recovery_key"].as_str().expect("a key").to_owned()
     }
 
     /// An invite's code.
-    pub(crate) fn invite(&self, question: Value) -> String {
-        self.ask("invite", question)["code"].as_str().expect("a code").to_owned()
+    pub(crate) fn invite(&self, flags: &str) -> String {
+        self.json(&format!("invite {flags}"))["code"].as_str().expect("a code").to_owned()
     }
 
-    /// Joins with a code; must succeed.
+    /// Joins with a code, as a device of this name; must succeed.
     pub(crate) fn join(&self, code: &str, name: &str) {
-        let joined = self.ask("join", json!({"code": code, "name": name, "wait_secs": 30}));
-        assert_eq!(joined["member"], true, "{joined}\n{}", self.log());
+        let output = self.fed(&format!("join - --name {name} --wait 30s --json"), code);
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{said} {}\n{}", text(&output.stderr), self.log());
+        let joined: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!((&joined["member"], &joined["name"]), (&Value::Bool(true), &Value::from(name)));
     }
 
     /// Names of all devices that it knows, itself first.
     pub(crate) fn names(&self) -> Vec<String> {
-        let peers = self.ask("peers", json!({}));
+        let peers = self.json("peers");
         let devices = peers["devices"].as_array().expect("a list");
         devices.iter().map(|device| device["name"].as_str().expect("a name").to_owned()).collect()
     }
 
     /// The mesh addresses of a device, IPv4 first.
     pub(crate) fn addresses_of(&self, who: &str) -> Vec<String> {
-        let device = self.ask("whois", json!({"who": who}));
+        let device = self.json(&format!("whois {who}"));
         let addresses = device["addresses"].as_array().expect("a list");
         addresses.iter().map(|address| address.as_str().expect("an address").to_owned()).collect()
     }
@@ -200,8 +217,11 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        if self.daemon.is_some() {
-            let _ = self.try_ask("down", json!({}));
+        // Whichever daemon there is, also one that `up` has started.
+        let status = serde_json::from_slice(&self.output("status --json").stdout).unwrap_or(Value::Null);
+        if let Some(pid) = status["daemon"]["pid"].as_u64() {
+            self.output("down");
+            run(&format!("kill {pid}"));
         }
         self.kill();
         // Tunnels that a failed test left end with their socket file.

@@ -1,6 +1,7 @@
 //! What goes wrong says so in one line, with what to do.
 
-use super::stage::{Net, RINGMESH, Tunnel, fresh_name, must, run, text};
+use super::common::{RINGMESH, must, run, text};
+use super::stage::{Net, Tunnel, fresh_name};
 
 /// Runs a command line that must fail with `code`, and gives its one line.
 fn fails(line: &str, code: i32) -> String {
@@ -67,7 +68,7 @@ fn another_implementations_socket_is_left_alone() {
     // Nobody behind it any more: a stale file is replaced.
     net.must(&format!("{RINGMESH} tunnel {name}"));
     net.must(&format!("ip link delete {name}"));
-    super::stage::wait_for("it ends", || (!std::path::Path::new(&path).exists()).then_some(()));
+    super::common::wait_for("it ends", || (!std::path::Path::new(&path).exists()).then_some(()));
 }
 
 #[test]

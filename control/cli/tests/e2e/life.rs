@@ -1,6 +1,7 @@
 //! Beginning, moving, ending, beginning again.
 
-use super::stage::{Net, RINGMESH, Tunnel, alive, must, wait_for};
+use super::common::{RINGMESH, must, wait_for};
+use super::stage::{Net, Tunnel, alive};
 
 #[test]
 fn it_answers_when_it_returns_and_leaves_nothing_behind() {
@@ -104,7 +105,7 @@ fn ctrl_c_in_the_foreground_ends_both() {
         .spawn()
         .expect("it starts");
     wait_for("it answers", || {
-        super::stage::run(&format!("wg show {}", tunnel.name)).status.success().then_some(())
+        super::common::run(&format!("wg show {}", tunnel.name)).status.success().then_some(())
     });
     let (control, plane) = (tunnel.control_pid(), tunnel.plane_pid());
     must(&format!("kill -INT {control}"));

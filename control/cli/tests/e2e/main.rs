@@ -2,6 +2,8 @@
 //!
 //! These tests need root, /dev/net/tun, iproute2 and wireguard-tools, as running a tunnel does.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod errors;
 mod life;
 mod restart;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::stage::{Tunnel, alive, must, wait_for};
+use super::common::{must, wait_for};
+use super::stage::{Tunnel, alive};
 
 const PEER: &str = "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=";
 

@@ -1,52 +1,15 @@
 //! What every test stands on: a namespace, a tunnel in it, and conditions that are waited for with a limit.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::process::Output;
 
 use serde_json::Value;
 
-/// The executable under test.
-pub(crate) const RINGMESH: &str = env!("CARGO_BIN_EXE_ringmesh");
-/// Far more than anything here takes, also on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::common::{RINGMESH, must, run, wait_for};
 
-/// A name that no other test and no other run uses: namespaces, interfaces and sockets live in one place each.
+/// A name that no other test and no other run uses.
 pub(crate) fn fresh_name() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("e2e{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Runs a command line; its words are split at spaces.
-pub(crate) fn run(line: &str) -> Output {
-    let mut words = line.split_whitespace();
-    let program = words.next().expect("a program");
-    Command::new(program).args(words).output().unwrap_or_else(|error| panic!("{line}: {error}"))
-}
-
-/// Runs a command line that must succeed, and gives its standard output.
-pub(crate) fn must(line: &str) -> String {
-    let output = run(line);
-    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().to_owned()
-}
-
-/// Waits until `condition` gives something.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    #[allow(clippy::disallowed_methods)] // A limit for the test itself, not a time that is tested.
-    let start = Instant::now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
+    super::common::fresh_name("e2e")
 }
 
 /// A network namespace; it goes with everything in it.
@@ -98,7 +61,7 @@ impl Tunnel {
     pub(crate) fn status(&self) -> Value {
         let text = must(&format!("{RINGMESH} status {} --json", self.name));
         let all: Value = serde_json::from_str(&text).expect("JSON");
-        all[0].clone()
+        all["tunnels"][0].clone()
     }
 
     pub(crate) fn control_pid(&self) -> u32 {

@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use super::stage::{Net, RINGMESH, Tunnel, fresh_name, must, run, text, wait_for};
+use super::common::{RINGMESH, must, run, text, wait_for};
+use super::stage::{Net, Tunnel, fresh_name};
 
 /// A file that goes when the test is over.
 struct Scrap(PathBuf);
