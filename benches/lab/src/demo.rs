@@ -1,4 +1,8 @@
-//! `ringmesh demo`: two devices, a tunnel and its numbers, in one command and under a minute.
+//! `ringmesh demo`: devices become a circle, then two of them show what their tunnel carries; in one command and under a minute.
+
+mod circle;
+mod device;
+mod internet;
 
 use crate::implementations::{Implementation, Kind, Setting};
 use crate::measure::host::Host;
@@ -12,7 +16,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::process::{Command, ExitCode};
 
-/// Shows a tunnel between two network namespaces of this machine, with live progress and a table; leaves nothing behind.
+/// Shows a circle and a tunnel in network namespaces of this machine, with live progress and a table; leaves nothing behind.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {
     /// Print one JSON value instead of progress and a table.
@@ -45,6 +49,8 @@ pub fn run(args: &DemoArgs, executables: &Executables) -> ExitCode {
 #[derive(Debug, Serialize)]
 struct Found {
     host: Host,
+    /// How devices became a circle; nothing with another implementation.
+    circle: Vec<circle::Step>,
     implementation: Implementation,
     values: Values,
     /// What the device says about itself, where it is ours.
@@ -62,12 +68,14 @@ fn show(args: &DemoArgs, executables: &Executables, screen: &mut Screen) -> Resu
     let unknown = || Error::Needs(format!("there is no {} on this machine", args.implementation));
     let kind = Kind::named(&args.implementation).ok_or_else(unknown)?;
     let implementation = Implementation::find(kind, executables.ringmesh.as_deref()).ok_or_else(unknown)?;
+    let circle = if kind == Kind::Ringmesh { circle::show(executables, screen)? } else { Vec::new() };
     screen.begin("two devices, two network namespaces, a tunnel");
     let choice = Choice { implementation: implementation.clone(), setting: Setting::default() };
     let pair = Pair::start(&PairPlan::of(&choice), executables)?;
     screen.end("up");
     let values = suite::run(&pair, &SuitePlan::quick(), screen)?;
-    let found = Found { host: Host::here(), implementation, values, status: status(&pair, executables) };
+    let found =
+        Found { host: Host::here(), circle, implementation, values, status: status(&pair, executables) };
     Ok(if args.json { json(&found)? } else { text(&found, &pair) })
 }
 
@@ -77,7 +85,7 @@ fn json(found: &Found) -> Result<String> {
 }
 
 fn text(found: &Found, pair: &Pair) -> String {
-    let mut table = Table::new(["tunnel between two namespaces", "measured"]);
+    let mut table = Table::new(["tunnel between two devices", "measured"]);
     for (metric, value) in &found.values {
         table.row(vec![metric.title(), metric.show(*value)]);
     }

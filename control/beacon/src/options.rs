@@ -37,7 +37,7 @@ pub struct Options {
 
 const HELP: &str = "\
 Runs in the foreground and needs no root. Prints one line on standard output when it serves: the address that
-the verb `up` of a daemon takes. Its second half is the beacon's key, kept in the state directory: move that directory along
+`ringmesh up --beacon` takes. Its second half is the beacon's key, kept in the state directory: move that directory along
 and the beacon may move anywhere.
 
 Examples:

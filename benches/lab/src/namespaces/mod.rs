@@ -57,6 +57,11 @@ impl Namespace {
         &self.name
     }
 
+    /// Where processes inside may keep files: a directory that nobody has made yet, and that goes with the namespace.
+    pub fn dir(&self) -> PathBuf {
+        dir_of(&self.name)
+    }
+
     /// Runs `work` in a thread inside the namespace and waits for it.
     ///
     /// # Errors
@@ -101,6 +106,10 @@ impl Drop for Namespace {
         remove_namespace(&self.name);
         guard::release_namespace(&self.name);
     }
+}
+
+fn dir_of(name: &str) -> PathBuf {
+    std::env::temp_dir().join(name)
 }
 
 fn path_of(name: &str) -> PathBuf {

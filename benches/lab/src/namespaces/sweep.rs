@@ -1,6 +1,6 @@
 //! Removing: at the end of an experiment, at a signal, and what a killed run left behind.
 
-use super::{NAMESPACE_DIR, ip, names, path_of};
+use super::{NAMESPACE_DIR, dir_of, ip, names, path_of};
 use crate::clock;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::fs;
@@ -24,7 +24,7 @@ pub fn sweep() -> usize {
     stale.len()
 }
 
-/// Ends every process inside a namespace and removes it; one that is not there is no error.
+/// Ends every process inside a namespace and removes it with its files; one that is not there is no error.
 pub(crate) fn remove_namespace(name: &str) {
     if let Ok(data) = fs::metadata(path_of(name)) {
         // Again and again, because a process may start another while it is being killed.
@@ -36,6 +36,7 @@ pub(crate) fn remove_namespace(name: &str) {
         // A namespace that somebody else holds lives on without its name; nothing better can be done.
         let _kept_by_others = ip(&["netns", "del", name], "");
     }
+    let _never_made = fs::remove_dir_all(dir_of(name));
 }
 
 /// Removes the socket files whose names `chosen` picks.

@@ -10,7 +10,7 @@ pub struct Up {
     pub name: Option<String>,
     /// The circle; by default the one that this device belongs to, else `home`.
     pub circle: Option<String>,
-    /// Beacons to use from now on: `ADDRESS#KEY` each. Root only.
+    /// Beacons to use from now on: `beacon://HOST/KEY` each. Root only.
     pub beacons: Vec<String>,
     /// Found nothing: for a caller that could not show the recovery key to anybody.
     pub resume_only: bool,

@@ -68,6 +68,7 @@ fn refusal(unanswered: &Unanswered) -> Refusal {
         Unanswered::NotAllowed => {
             Refusal::new(Code::NotAllowed, text).fix("run it with sudo, or add yourself to that group")
         }
+        Unanswered::TooLong => Refusal::new(Code::Usage, text),
         Unanswered::Io(error) if is_timeout(error) => {
             Refusal::new(Code::Timeout, "the daemon did not answer in time")
                 .fix("`ringmesh status` tells more")
@@ -113,6 +114,7 @@ mod tests {
     fn what_does_not_answer_is_told_with_what_to_do() {
         let table = [
             (Unanswered::NotRunning, Code::NotRunning, "ringmesh up"),
+            (Unanswered::TooLong, Code::Usage, "65536 bytes"),
             (Unanswered::NotAllowed, Code::NotAllowed, "sudo"),
             (Unanswered::Io(io::ErrorKind::WouldBlock.into()), Code::Timeout, "in time"),
             (Unanswered::Io(io::ErrorKind::InvalidData.into()), Code::System, "does not answer"),

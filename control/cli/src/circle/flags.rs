@@ -316,7 +316,7 @@ const UP: &str = "\
 Examples:
   sudo ringmesh up                                  found the circle `home`, or go on with it
   sudo ringmesh up --name desk --circle family
-  sudo ringmesh up --beacon nas.example.org#KEY     where devices that share no LAN find each other
+  sudo ringmesh up --beacon beacon://nas.example.org/KEY    where devices that share no LAN find each other
 A circle that is founded has a recovery key. It is shown once, at the terminal or by --json, and stored nowhere.
 The daemon is started by systemd where there is a unit `ringmesh`, otherwise as a process of its own that logs to
 /run/ringmesh/daemon.log; `up` says which.";

@@ -113,7 +113,7 @@ impl Quiet {
         if let Some(before) = &before {
             let mut quiet = before.clone();
             quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
-            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &quiet);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
         }
         Self(before)
     }
@@ -122,7 +122,7 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
     }
 }

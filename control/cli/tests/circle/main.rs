@@ -14,3 +14,4 @@ mod shapes;
 mod stage;
 mod start;
 mod terminal;
+mod units;

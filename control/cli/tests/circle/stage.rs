@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringmesh_daemon::circle::Paths;
 use serde_json::Value;
 
-use super::common::{self, RINGMESH, must, now, run, text, wait_for};
+use super::common::{self, PATIENCE, RINGMESH, must, now, run, text, wait_for};
 
 /// A name that no other test and no other run uses.
 pub(crate) fn fresh_name() -> String {
@@ -88,9 +88,14 @@ impl Device {
 
     /// Starts the daemon; when this returns it answers.
     pub(crate) fn start(&mut self) {
+        self.start_as(self.command("daemon"));
+    }
+
+    /// The same by another command line.
+    pub(crate) fn start_as(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log"));
-        let mut command = self.command("daemon");
-        command.stdout(Stdio::null()).stderr(log.expect("a file"));
+        command.env("RINGMESH_STATE", &self.paths.state).env("RINGMESH_RUN", &self.paths.run);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a file"));
         self.daemon = Some(command.spawn().expect("starts"));
         wait_for("the daemon answers", || {
             let output = self.output("status --json");
@@ -148,8 +153,8 @@ impl Device {
     /// Runs a command at a terminal, at which `input` is typed; gives all that the terminal shows.
     pub(crate) fn at_terminal(&self, line: &str, input: &str) -> String {
         let inner = format!("ip netns exec {} {RINGMESH} {line}", self.net);
-        let mut command = Command::new("script");
-        command.args(["-qec", &inner, "/dev/null"]);
+        let mut command = Command::new("timeout");
+        command.args([&PATIENCE.as_secs().to_string(), "script", "-qec", &inner, "/dev/null"]);
         command.env("RINGMESH_STATE", &self.paths.state).env("RINGMESH_RUN", &self.paths.run);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("script, of bsdutils or util-linux");

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use ringmesh_api::circle::{PATH, Reply};
+use ringmesh_api::circle::{PATH, QUESTION_LEN_MAX, Reply};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,9 @@ pub enum Unanswered {
     /// The socket is not for this user.
     #[error("only root and members of the group ringmesh may ask the daemon")]
     NotAllowed,
+    /// The daemon would not read so much.
+    #[error("the question is longer than {QUESTION_LEN_MAX} bytes")]
+    TooLong,
     /// It does not answer, or nothing that makes sense.
     #[error("the daemon does not answer: {0}")]
     Io(#[from] io::Error),
@@ -40,6 +43,10 @@ pub fn ask<Q: Serialize, A: DeserializeOwned>(
     question: &Q,
     patience: Duration,
 ) -> Result<Reply<A>, Unanswered> {
+    let body = serde_json::to_vec(question).map_err(io::Error::from)?;
+    if body.len() > QUESTION_LEN_MAX {
+        return Err(Unanswered::TooLong);
+    }
     let mut stream = UnixStream::connect(paths.socket()).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Unanswered::NotRunning,
         io::ErrorKind::PermissionDenied => Unanswered::NotAllowed,
@@ -47,7 +54,6 @@ pub fn ask<Q: Serialize, A: DeserializeOwned>(
     })?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    let body = serde_json::to_vec(question).map_err(io::Error::from)?;
     let head = format!(
         "POST {PATH}{verb} HTTP/1.1\r\nHost: ringmesh\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n",

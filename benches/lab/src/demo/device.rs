@@ -1,0 +1,63 @@
+//! One device of the demonstration's circle, steered by the commands that a person types.
+
+use super::internet::Internet;
+use crate::namespaces::Namespace;
+use crate::{Error, Executables, Result};
+use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A device in a network of its own. Dropping it ends its processes and removes its files.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) host: Namespace,
+    /// What it is called in the circle.
+    pub(super) name: &'static str,
+    ringmesh: PathBuf,
+}
+
+impl Device {
+    /// A device behind a port of the internet's own; nothing runs on it yet.
+    ///
+    /// # Errors
+    /// When the machine refuses namespaces or wires, or there is no `ringmesh` to run.
+    pub(super) fn create(name: &'static str, internet: &mut Internet, files: &Executables) -> Result<Self> {
+        let missing =
+            || Error::Needs("the executable `ringmesh` is not beside this one nor in PATH".to_owned());
+        let ringmesh = files.ringmesh.clone().ok_or_else(missing)?;
+        Ok(Self { host: internet.plug()?, name, ringmesh })
+    }
+
+    /// Runs a command of `ringmesh`, feeding it `input`; gives its answer.
+    ///
+    /// # Errors
+    /// With the one line that it said.
+    pub(super) fn ask(&self, line: &str, input: &str) -> Result<Value> {
+        let output = self.output(line, input)?;
+        let answer = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        if output.status.success() { Ok(answer) } else { Err(self.failed(line, &output)) }
+    }
+
+    /// The same for a question that may be answered with no.
+    pub(super) fn output(&self, line: &str, input: &str) -> Result<Output> {
+        let failed = |error| Error::io(format!("cannot run ringmesh {line}"), error);
+        let mut command = Command::new(&self.ringmesh);
+        command.args(line.split(' ')).arg("--json");
+        command.env("RINGMESH_STATE", self.host.dir().join("state"));
+        command.env("RINGMESH_RUN", self.host.dir().join("run"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.host.spawn(&mut command)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that wants no input may have ended already.
+            let _closed_early = stdin.write_all(input.as_bytes());
+        }
+        child.wait_with_output().map_err(failed)
+    }
+
+    fn failed(&self, line: &str, output: &Output) -> Error {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let answer = said.lines().last().unwrap_or("it said nothing").to_owned();
+        Error::Command { command: format!("ringmesh {line} (on {})", self.name), answer }
+    }
+}
