@@ -8,6 +8,10 @@ use crate::progress::Screen;
 use crate::{Error, Executables, Result, clock};
 use serde::Serialize;
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long news may take to arrive.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// One thing that was done.
 #[derive(Clone, Debug, Serialize)]
@@ -48,8 +52,8 @@ pub(super) fn show(files: &Executables, screen: &mut Screen) -> Result<Vec<Step>
     }
     story.step("laptop: `ringmesh ping nas`", || {
         let pong = laptop.ask("ping nas --timeout 20s", "")?;
-        let way = text(&pong["endpoint"]);
         let time = pong["round_trip_ms"].as_f64().unwrap_or_default();
+        let way = way(&laptop)?;
         Ok(((), format!("{} answered after {time:.2} ms, straight from {way}", text(&pong["address"]))))
     })?;
     story.step("laptop: `ringmesh log --verify`", || {
@@ -68,6 +72,16 @@ fn join(device: &Device, code: &str) -> Result<((), String)> {
     Err(Error::Tunnel(format!("{} waits for {}", device.name, text(&joined["waits_for"]))))
 }
 
+/// Where the tunnel to `nas` goes, as soon as that is known.
+fn way(device: &Device) -> Result<String> {
+    let look = || {
+        let known = device.ask("whois nas", "").ok()?;
+        known["path"]["endpoint"].as_str().map(str::to_owned)
+    };
+    let none = || Error::Tunnel("nobody knows where nas is".to_owned());
+    clock::until(LIMIT, look).ok_or_else(none)
+}
+
 /// An admin removes a device; the other one must hear of it.
 fn removed(admin: &Device, other: &Device) -> Result<((), String)> {
     admin.ask("remove laptop --yes", "")?;
@@ -75,9 +89,8 @@ fn removed(admin: &Device, other: &Device) -> Result<((), String)> {
         let known = other.output("whois laptop", "").ok()?;
         (!known.status.success()).then_some(())
     };
-    let limit = std::time::Duration::from_secs(10);
     let none = || Error::Tunnel(format!("{} did not hear of it", other.name));
-    clock::until(limit, heard).ok_or_else(none)?;
+    clock::until(LIMIT, heard).ok_or_else(none)?;
     Ok(((), format!("it is cut off, also by {}", other.name)))
 }
 

@@ -90,10 +90,10 @@ fn devices_find_each_other_by_a_beacon_and_do_not_depend_on_it() {
     a.up(&format!("--name alpha --beacon {}", internet.url));
     b.join(&a.invite(""), "beta");
     b.says("ping alpha --timeout 20s");
-    let status = b.json("status");
-    let beacon = &status["daemon"]["circle"]["beacons"][0];
-    assert_eq!(beacon["online"], true, "{beacon}");
-    assert!(b.says("status").contains("198.51.100.1 answers"));
+    // As a member it comes to the beacon once more.
+    wait_for("it answers", || b.says("status").contains("198.51.100.1 answers").then_some(()));
+    let beacon = b.json("status")["daemon"]["circle"]["beacons"][0].clone();
+    assert_eq!(beacon["detail"], "sees this device at 203.0.2.2", "{beacon}");
     internet.stop_beacon();
     a.says("rename desk");
     wait_for("news arrive without it", || b.names().contains(&"desk".to_owned()).then_some(()));

@@ -5,6 +5,7 @@
 mod beacon;
 #[path = "../common/mod.rs"]
 mod common;
+mod demo;
 mod errors;
 mod join;
 mod members;
