@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Tunnel(TunnelFlags),
     /// Run a beacon: where devices of a circle find each other. Trusted by nobody.
     Beacon(ringmesh_beacon::Options),
-    /// See real traffic flow between two network namespaces, with nothing to configure.
+    /// See devices become a circle, and what their tunnel carries, with nothing to configure.
     Demo(DemoArgs),
     /// Measure this and other implementations against each other.
     Bench(BenchArgs),
@@ -118,11 +118,20 @@ fn mtu_range() -> std::ops::RangeInclusive<i64> {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed while running, or you did not agree; 2 wrong flags or names; 3 root is needed; 4 the name is
-taken; 5 the system lacks something (/dev/net/tun, io_uring); 6 the daemon does not run, or no circle is up; 7 nobody is called
-that; 8 the circle's rules forbid it (only an admin may, the invite lets nobody in); 9 it took too long; 10 the answer is no
-(`can`), or something was found (`log --verify`). Each error is one line on standard error that says what to do.
-With --json an answer is JSON on standard output, and so is a refusal: {\"error\": {\"code\", \"message\", \"fix\"}}.";
+Exit codes:
+   0  done
+   1  it failed while running, or you were asked and did not agree
+   2  wrong flags or names
+   3  root is needed, or the group `ringmesh`
+   4  the name is taken
+   5  the system lacks something (/dev/net/tun, io_uring)
+   6  the daemon does not run, or no circle is up
+   7  nobody is called that
+   8  the circle's rules forbid it: only an admin may, or the invite lets nobody in
+   9  it took too long
+  10  the answer is no (`can`), or something was found (`log --verify`)
+Each error is one line on standard error that says what to do. With --json the answer is JSON on standard output, and so \
+is a refusal: {\"error\": {\"code\", \"message\", \"fix\"}}.";
 
 const STATUS_HELP: &str = "\
 Examples:
@@ -132,11 +141,11 @@ Examples:
 Only root sees tunnels. `notes` in the JSON tells what is missing in it.";
 
 const DAEMON_HELP: &str = "\
-Stays in the foreground and logs to standard error. `ringmesh up` starts one in the background, by systemd where there is a
-unit `ringmesh`. Its files lie in /var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and RINGMESH_RUN say. At SIGTERM it
-ends, and tunnels go on; `ringmesh down` ends them. RINGMESH_LOG=debug makes it tell more.
+Stays in the foreground and logs to standard error (more with RINGMESH_LOG=debug). `ringmesh up` starts one in the background, by \
+systemd where there is a unit `ringmesh`. Its files lie in /var/lib/ringmesh and /run/ringmesh, or where RINGMESH_STATE and \
+RINGMESH_RUN say. At SIGTERM it ends, and tunnels go on; `ringmesh down` ends them.
 
-Programs ask it as the commands do, over its unix socket, by root and the group `ringmesh`:
+Programs ask it as the commands do, over its unix socket, as root or a member of the group `ringmesh`:
   curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/status -d '{}'";
 
 const TUNNEL_HELP: &str = "\

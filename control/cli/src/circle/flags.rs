@@ -187,7 +187,7 @@ pub(crate) enum Verb {
 /// How a command answers.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Output {
-    /// Print the daemon's answer as JSON; a refusal is {"error": {"code", "message", "fix"}}.
+    /// Print the daemon's answer, or its refusal, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -314,12 +314,12 @@ pub(crate) struct Recover {
 
 const UP: &str = "\
 Examples:
-  sudo ringmesh up                                  found the circle `home`, or go on with it
+  sudo ringmesh up                            found the circle `home`, or go on with it
   sudo ringmesh up --name desk --circle family
-  sudo ringmesh up --beacon beacon://nas.example.org/KEY    where devices that share no LAN find each other
-A circle that is founded has a recovery key. It is shown once, at the terminal or by --json, and stored nowhere.
-The daemon is started by systemd where there is a unit `ringmesh`, otherwise as a process of its own that logs to
-/run/ringmesh/daemon.log; `up` says which.";
+  sudo ringmesh up --beacon beacon://nas.example.org/KEY
+Without a beacon, devices find each other on a LAN only. A circle that is founded has a recovery key; it is shown once, at the \
+terminal or by --json, and stored nowhere. The daemon is started by systemd where there is a unit `ringmesh`, otherwise as a \
+process of its own that logs to /run/ringmesh/daemon.log; `up` says which.";
 const INVITE: &str = "\
 Examples:
   ringmesh invite                       for one own device, good for a day
@@ -333,8 +333,8 @@ Examples:
   ringmesh join                         asks for the code
   ringmesh join - < code.txt
   ringmesh join ringmesh://join/…       everybody on this machine can read it in `ps` meanwhile
-The one who invited may be offline if the circle has a beacon, or if another member is on this LAN. Exit code 9: not in yet,
-and the daemon goes on trying.";
+The one who invited may be offline if the circle has a beacon, or if another member is on this LAN. Exit code 9: this device is not in \
+yet, and the daemon goes on trying.";
 const PEERS: &str = "Example:\n  ringmesh peers --json | jq -r '.devices[] | select(.path.online) | .name'";
 const RENAME: &str = "Example:\n  ringmesh rename desk";
 const NICKNAME: &str =
