@@ -25,11 +25,14 @@ pub(super) fn ensure(daemon: &Daemon) -> Result<Option<String>, Refusal> {
         Refusal::new(Code::NotAllowed, "the daemon is not running, and only root can start it")
             .fix("run it with sudo")
     })?;
-    let said = terminal::while_showing("starting the daemon", || {
+    let started = terminal::while_showing("starting the daemon", || {
         if has_unit() { start_unit() } else { start_process(daemon) }
-    })?;
-    daemon.ask::<_, CircleStatus>("status", &Nothing {})?;
-    Ok(Some(said))
+    });
+    // Somebody else may have started one in the same moment: then ours has ended, and no harm is done.
+    match daemon.ask::<_, CircleStatus>("status", &Nothing {}) {
+        Ok(_) => Ok(started.ok()),
+        Err(silent) => Err(started.err().unwrap_or(silent)),
+    }
 }
 
 /// A daemon with directories of its own is none that a unit knows of.

@@ -14,8 +14,9 @@ fn up_starts_the_daemon_and_says_so() {
     let pid = device.json("status")["daemon"]["pid"].as_u64().expect("a number");
     assert!(said.contains(&format!("process {pid} ")), "{said}");
     // Not of this session, so it stays when the terminal goes.
-    let session = text(&run(&format!("ps -o sid= -p {pid}")).stdout);
-    assert_eq!(session, pid.to_string());
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let session = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(3));
+    assert_eq!(session, Some(pid.to_string().as_str()));
     assert!(device.paths.log().exists());
     // Again: nothing is started any more.
     let output = device.output("up");
@@ -27,6 +28,20 @@ fn up_starts_the_daemon_and_says_so() {
     let output = device.output("up");
     assert!(text(&output.stdout).contains("home is up; this device is called alpha"), "{output:?}");
     assert_eq!(device.json("status")["tunnels"][0]["plane"]["pid"], tunnel);
+}
+
+#[test]
+fn two_that_start_it_in_the_same_instant_get_one() {
+    let lan = Lan::new();
+    let device = lan.idle();
+    std::thread::scope(|scope| {
+        let ups = [1, 2].map(|_| scope.spawn(|| device.output("up --name alpha --json")));
+        for up in ups {
+            let output = up.join().expect("ends");
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+    });
+    assert_eq!(device.names(), ["alpha"]);
 }
 
 #[test]

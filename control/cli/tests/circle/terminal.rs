@@ -29,3 +29,17 @@ fn a_person_is_shown_secrets_and_asked_before_something_is_lost() {
     let shown = a.at_terminal("recover", &format!("{key}\n"));
     assert!(shown.contains("The recovery key") && shown.contains("admin"), "{shown}");
 }
+
+#[test]
+fn a_person_is_told_what_takes_so_long() {
+    let lan = Lan::new();
+    let (a, b) = (lan.device(), lan.device());
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
+    b.run("ip link set lan down");
+    let shown = a.at_terminal("ping beta --timeout 3s", "");
+    assert!(shown.contains("waiting for beta to answer") && shown.contains("did not answer"), "{shown}");
+    // Somebody who reads a file is not.
+    let output = a.output("ping beta --timeout 2s");
+    assert!(!super::common::text(&output.stderr).contains("waiting"), "{output:?}");
+}
