@@ -60,15 +60,15 @@ pub(crate) fn run(verb: &Verb) -> ExitCode {
     let (Output { json }, told) = told(verb, &Daemon::here());
     match told {
         Err(refusal) => refuse(&refusal, json),
-        Ok(told) if json => {
-            print(&(told.json.to_string() + "\n"));
-            ExitCode::from(told.code)
-        }
-        Ok(told) => {
-            print(&told.text);
-            ExitCode::from(told.code)
-        }
+        Ok(Told { json: answer, code, .. }) if json => show(&format!("{answer}\n"), code),
+        Ok(Told { text, code, .. }) => show(&text, code),
     }
+}
+
+/// An answer that nobody could be shown is a failure.
+fn show(text: &str, code: u8) -> ExitCode {
+    let shown = print(text);
+    if code == 0 { shown } else { ExitCode::from(code) }
 }
 
 /// Tells a refusal, to a script on standard output too.

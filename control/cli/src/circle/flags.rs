@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::span::secs;
+use super::span::{at_most, secs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -90,7 +90,7 @@ pub(crate) enum Verb {
         /// The device.
         peer: String,
         /// How long to wait for the answer, at most a minute.
-        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = secs)]
+        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = at_most::<60>)]
         timeout: u64,
         #[command(flatten)]
         output: Output,
@@ -100,8 +100,8 @@ pub(crate) enum Verb {
     Wait {
         /// The device that is to be online.
         peer: Option<String>,
-        /// For how long at most.
-        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = secs)]
+        /// For how long, at most an hour.
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = at_most::<3600>)]
         timeout: u64,
         #[command(flatten)]
         output: Output,
@@ -243,8 +243,8 @@ pub(crate) struct Join {
     /// What this device is called [default: as the machine].
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// How long to wait for a member or beacon; joining goes on afterwards.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = secs)]
+    /// How long to wait for a member or beacon, at most an hour; joining goes on afterwards.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = at_most::<3600>)]
     pub(crate) wait: u64,
     #[command(flatten)]
     pub(crate) output: Output,

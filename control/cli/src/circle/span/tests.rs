@@ -1,4 +1,4 @@
-use super::secs;
+use super::{at_most, secs};
 
 #[test]
 fn times_have_a_unit_and_no_sign() {
@@ -26,4 +26,11 @@ fn times_have_a_unit_and_no_sign() {
     for (text, expect) in table {
         assert_eq!(secs(text).ok(), expect, "{text:?}");
     }
+}
+
+#[test]
+fn a_wait_has_an_end() {
+    assert_eq!(at_most::<60>("60s"), Ok(60));
+    assert_eq!(at_most::<60>("61s"), Err("this waits for at most 1 min".to_owned()));
+    assert!(at_most::<60>("soon").is_err());
 }
