@@ -8,6 +8,7 @@ mod common;
 mod demo;
 mod errors;
 mod join;
+mod killed;
 mod members;
 mod permissions;
 mod restart;

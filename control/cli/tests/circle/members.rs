@@ -55,6 +55,28 @@ fn names_and_keys_change_without_moving_anything() {
     assert!(a.fails("whois box", 7).contains("nobody"));
 }
 
+/// On a LAN without a beacon the record about a new key would come through the tunnel that needs it.
+#[test]
+fn a_key_that_changed_while_the_other_was_away_is_learned_from_its_own_device() {
+    let lan = Lan::new();
+    let (a, b) = (lan.device(), lan.device());
+    a.up("--name alpha");
+    b.join(&a.invite(""), "beta");
+    b.run("ip link set lan down");
+    let before = a.json("status rm-home")["tunnels"][0]["public_key"].clone();
+    a.says("key rotate --yes");
+    wait_for("the new key is in use", || {
+        (a.json("status rm-home")["tunnels"][0]["public_key"] != before).then_some(())
+    });
+    b.run("ip link set lan up");
+    b.says("ping alpha --timeout 30s");
+    wait_for("the record has come too", || {
+        let (ours, theirs) = (a.json("log"), b.json("log"));
+        (ours["lines"].as_array().map(Vec::len) == theirs["lines"].as_array().map(Vec::len)).then_some(())
+    });
+    a.says("ping beta");
+}
+
 #[test]
 fn the_last_admin_is_lost_and_the_circle_recovered() {
     let lan = Lan::new();

@@ -75,6 +75,9 @@ pub(super) struct Active {
     pub(super) reach: BTreeMap<DeviceId, Reach>,
     /// Who answered us while we join.
     provisional: BTreeMap<DeviceId, PublicKey>,
+    /// WireGuard keys that members say they use and that no record names yet, each with the one that it stands in for: a member that changed
+    /// its key while we were apart cannot send us the record, since that would come through the tunnel.
+    newer_keys: BTreeMap<DeviceId, (PublicKey, PublicKey)>,
     /// Keys of invites that are open: our own while we join.
     rooms: Vec<SealKey>,
     lan: Lan,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ringmesh_mesh::identity::DeviceId;
 use ringmesh_mesh::limits::CANDIDATES_MAX;
+use ringmesh_mesh::record::{Body, Record};
 use ringmesh_mesh::sealed::parcel::public_of;
 use ringmesh_mesh::sealed::signal::{Candidate, Kind, Signal};
 use ringmesh_mesh::sealed::{Header, Purpose, SealKey};
@@ -200,6 +201,25 @@ impl Active {
             IpAddr::V6(v6) => v6.segments()[..3] != prefix[..3],
         });
         let own = self.own_ips.clone();
-        self.reach.entry(signal.from).or_default().hear(signal.serial, &candidates, observed, &own)
+        let fresh =
+            self.reach.entry(signal.from).or_default().hear(signal.serial, &candidates, observed, &own);
+        if fresh != Fresh::Old && self.note_key(signal) { Fresh::Moved } else { fresh }
+    }
+
+    /// Takes in which WireGuard key a member uses, if its records do not know that key yet. True if it is another one than before.
+    ///
+    /// A key that they do know says nothing new: either it is in use here, or it is one that the member is about to leave.
+    fn note_key(&mut self, signal: &Signal) -> bool {
+        let (from, key) = (signal.from, signal.wireguard);
+        let Some(circle) = &self.membership.circle else { return false };
+        let Some(recorded) = circle.roster().members.get(&from).and_then(|member| member.wireguard) else {
+            return false;
+        };
+        let names_it =
+            |record: &Record| matches!(record.body(), Body::Profile(profile) if profile.wireguard == key);
+        if key == recorded || circle.records_of(&from, 0).any(names_it) {
+            return self.newer_keys.remove(&from).is_some();
+        }
+        self.newer_keys.insert(from, (recorded, key)) != Some((recorded, key))
     }
 }

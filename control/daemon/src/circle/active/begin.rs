@@ -37,6 +37,7 @@ impl Active {
             peers: Default::default(),
             reach: Default::default(),
             provisional: Default::default(),
+            newer_keys: Default::default(),
             rooms: Vec::new(),
             lan: Lan::new(ears.lan.clone()),
             exchange: None,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ringmesh_mesh::address::{PREFIX_V6, ipv6_of};
 use ringmesh_mesh::identity::DeviceId;
+use ringmesh_mesh::roster::Member;
 use ringmesh_mesh::sealed::SealKey;
 use ringmesh_mesh::sealed::parcel::public_of;
 use ringmesh_wire::ip::Cidr;
@@ -58,7 +59,7 @@ impl Active {
             for member in members {
                 let v4 = member.ipv4.map(|ip| Cidr::new(ip.into(), 32));
                 let allowed = [Some(Cidr::new(member.ipv6.into(), 128)), v4].into_iter().flatten().flatten();
-                if let Some(key) = member.wireguard {
+                if let Some(key) = self.key_of(member) {
                     add(member.device, key, allowed.collect());
                 }
             }
@@ -69,6 +70,13 @@ impl Active {
             }
         }
         (names, peers)
+    }
+
+    /// The key by which a member is reached now.
+    fn key_of(&self, member: &Member) -> Option<PublicKey> {
+        let recorded = member.wireguard?;
+        let newer = self.newer_keys.get(&member.device).filter(|(instead_of, _)| *instead_of == recorded);
+        Some(newer.map_or(recorded, |(_, newer)| *newer))
     }
 
     /// Where to try to reach each peer now, and keepalives for those of whom an address is known.
