@@ -3,6 +3,8 @@
 mod circle;
 mod device;
 mod internet;
+mod names;
+mod permission;
 
 use crate::implementations::{Implementation, Kind, Setting};
 use crate::measure::host::Host;

@@ -4,14 +4,17 @@
 
 use super::device::Device;
 use super::internet::Internet;
+use super::{names, permission};
 use crate::progress::Screen;
 use crate::{Error, Executables, Result, clock};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
+/// What every device calls one of them.
+const NAME: &str = "nas.home.internal";
 /// How long news may take to arrive.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// One thing that was done.
 #[derive(Clone, Debug, Serialize)]
@@ -56,15 +59,24 @@ pub(super) fn show(files: &Executables, screen: &mut Screen) -> Result<Vec<Step>
         let way = way(&laptop)?;
         Ok(((), format!("{} answered after {time:.2} ms, straight from {way}", text(&pong["address"]))))
     })?;
+    let resolver = first_address(&laptop.ask("whois laptop", "")?);
+    if let Some(address) = names::ask(&laptop, &resolver, NAME)? {
+        story.step(&format!("laptop: where is {NAME}?"), || {
+            Ok(((), format!("at {address}, says this device's own resolver")))
+        })?;
+    }
     story.step("laptop: `ringmesh log --verify`", || {
         let log = laptop.ask("log --verify", "")?;
         Ok(((), format!("{} signed records, all checked by this device itself", log["verified"]["sound"])))
     })?;
+    if let Some(code) = permission::guest_code(&desk)? {
+        permission::show(&mut story, &code, &desk, &device("friend")?)?;
+    }
     story.step("desk: `ringmesh remove laptop`", || removed(&desk, &nas))?;
     Ok(story.steps)
 }
 
-fn join(device: &Device, code: &str) -> Result<((), String)> {
+pub(super) fn join(device: &Device, code: &str) -> Result<((), String)> {
     let joined = device.ask(&format!("join - --name {}", device.name), code)?;
     if joined["member"] == Value::Bool(true) {
         return Ok(((), format!("is {} now, as {}", first_address(&joined), text(&joined["role"]))));
@@ -94,14 +106,15 @@ fn removed(admin: &Device, other: &Device) -> Result<((), String)> {
     Ok(((), format!("it is cut off, also by {}", other.name)))
 }
 
-struct Story<'a> {
+/// What was shown so far.
+pub(super) struct Story<'a> {
     screen: &'a mut Screen,
     steps: Vec<Step>,
 }
 
 impl Story<'_> {
     /// One step: tells that it begins, does it, and tells what came of it.
-    fn step<T>(&mut self, what: &str, work: impl FnOnce() -> Result<(T, String)>) -> Result<T> {
+    pub(super) fn step<T>(&mut self, what: &str, work: impl FnOnce() -> Result<(T, String)>) -> Result<T> {
         self.screen.begin(what);
         let start = clock::now();
         let (value, result) = work()?;
@@ -112,10 +125,10 @@ impl Story<'_> {
     }
 }
 
-fn first_address(answer: &Value) -> String {
+pub(super) fn first_address(answer: &Value) -> String {
     text(&answer["addresses"][0])
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or("(nothing)").to_owned()
 }

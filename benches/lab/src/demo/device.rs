@@ -4,7 +4,9 @@ use super::internet::Internet;
 use crate::namespaces::Namespace;
 use crate::{Error, Executables, Result};
 use serde_json::Value;
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -26,7 +28,12 @@ impl Device {
         let missing =
             || Error::Needs("the executable `ringmesh` is not beside this one nor in PATH".to_owned());
         let ringmesh = files.ringmesh.clone().ok_or_else(missing)?;
-        Ok(Self { host: internet.plug()?, name, ringmesh })
+        let host = internet.plug()?;
+        // Ours alone, and new: names in the directory of temporary files can be guessed.
+        let made = DirBuilder::new().mode(0o700).create(host.dir());
+        let made = made.and_then(|()| std::fs::create_dir(host.dir().join("etc")));
+        made.map_err(|error| Error::io(host.dir().display().to_string(), error))?;
+        Ok(Self { host, name, ringmesh })
     }
 
     /// Runs a command of `ringmesh`, feeding it `input`; gives its answer.
@@ -46,6 +53,8 @@ impl Device {
         command.args(line.split(' ')).arg("--json");
         command.env("RINGMESH_STATE", self.host.dir().join("state"));
         command.env("RINGMESH_RUN", self.host.dir().join("run"));
+        // Names of the circle are for its devices; the machine that they all are keeps its own.
+        command.env("RINGMESH_ETC", self.host.dir().join("etc"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.host.spawn(&mut command)?;
         if let Some(mut stdin) = child.stdin.take() {
