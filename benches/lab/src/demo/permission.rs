@@ -37,9 +37,9 @@ pub(super) fn show(story: &mut Story<'_>, code: &str, desk: &Device, friend: &De
     let to =
         format!("{address}:{PORT}").parse().map_err(|_| Error::Tunnel("desk has no address".to_owned()))?;
     let listener = desk.host.enter(|| TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, PORT)))?;
-    let _listener = listener.map_err(|error| Error::io("listening on desk", error))?;
+    let game = listener.map_err(|error| Error::io("listening on desk", error))?;
     story.step("friend: a game on desk, unasked", || {
-        let came = connects(friend, to)?;
+        let came = connects(friend, to, &game)?;
         if came {
             Err(Error::Tunnel("a guest came in unasked".to_owned()))
         } else {
@@ -51,19 +51,23 @@ pub(super) fn show(story: &mut Story<'_>, code: &str, desk: &Device, friend: &De
         Ok((clock::now(), text(&permitted["preview"])))
     })?;
     story.step("friend: the same game", || {
-        let came = clock::until(LIMIT, || connects(friend, to).ok().filter(|came| *came));
+        let came = clock::until(LIMIT, || connects(friend, to, &game).ok().filter(|came| *came));
         came.map(|_| ((), "connected".to_owned()))
             .ok_or_else(|| Error::Tunnel("what was allowed did not pass".to_owned()))
     })?;
     story.step("friend: once more, after that", || {
-        let gone = clock::until(LIMIT, || connects(friend, to).ok().filter(|came| !came));
+        let gone = clock::until(LIMIT, || connects(friend, to, &game).ok().filter(|came| !came));
         let after = (clock::now() - allowed).as_secs_f64();
         gone.map(|_| ((), format!("it ended by itself, {after:.1} s after it was allowed")))
             .ok_or_else(|| Error::Tunnel("a permission did not end".to_owned()))
     })
 }
 
-/// Whether a connection comes about.
-fn connects(from: &Device, to: SocketAddr) -> Result<bool> {
-    from.host.enter(|| TcpStream::connect_timeout(&to, PATIENCE).is_ok())
+/// Whether a connection comes about. The game takes it, so that the next one does not have to wait for this.
+fn connects(from: &Device, to: SocketAddr, game: &TcpListener) -> Result<bool> {
+    let came = from.host.enter(|| TcpStream::connect_timeout(&to, PATIENCE).is_ok())?;
+    if came {
+        game.accept().map_err(|error| Error::io("the game on desk", error))?;
+    }
+    Ok(came)
 }
