@@ -118,7 +118,7 @@ Commands of its own for the verbs are still to come; until then they are asked f
   curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/up -d '{\"name\": \"desk\", \"circle\": \"home\"}'
   curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/invite -d '{}'
   curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/join -d '{\"code\": \"…\", \"name\": \"nas\"}'
-Permissions are not enforced yet, so none is given: all devices of a circle reach each other, and no guest is let in.";
+Own devices reach each other; a guest may do nothing until it is allowed (`allow`). The packet filter nft(8) holds that.";
 
 const TUNNEL_HELP: &str = "\
 Returns when the interface answers to `wg`. Configure it with `wg setconf`, or let wg-quick do all of it:

@@ -12,6 +12,7 @@ pub mod beacon;
 pub mod circle;
 mod control;
 mod event;
+mod filter;
 pub mod ifname;
 mod link;
 mod local;

@@ -1,5 +1,6 @@
 //! What every test stands on: a LAN of namespaces, a daemon in each, and conditions that are waited for with a limit.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -153,6 +154,22 @@ impl Device {
     /// A command line inside the namespace.
     pub(crate) fn run(&self, line: &str) -> Output {
         run(&format!("ip netns exec {} {line}", self.net))
+    }
+
+    /// Runs `act` on a thread inside the namespace; the sockets that it opens stay there.
+    pub(crate) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.net)).expect("the namespace");
+        let enter = || {
+            let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(file.as_fd(), kind).expect("setns");
+            act()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join().expect("the thread ends"))
+    }
+
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.as_ref().expect("it runs").id()
     }
 
     /// Founds the circle `home` as a device of this name; gives the recovery key.

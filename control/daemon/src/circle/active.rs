@@ -3,7 +3,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `begin` | up and down |
-//! | `steer` | from roster to tunnel, addresses and filter |
+//! | `steer` | from roster to tunnel and addresses |
+//! | `guard` | from permissions to the packet filter |
 //! | `announce` | what is said and heard on the LAN |
 //! | `beacons` | what is said and heard through beacons |
 //! | `talk` | what is said and heard through the mesh |
@@ -16,6 +17,7 @@ mod announce;
 mod beacons;
 mod begin;
 mod change;
+mod guard;
 mod steer;
 mod talk;
 mod tick;
@@ -32,6 +34,8 @@ use ringmesh_wire::keys::PublicKey;
 use tokio::sync::mpsc;
 
 pub(super) use beacons::Line;
+
+use guard::Guard;
 
 use super::exchange::{self, Exchange, Frame};
 use super::lan::{self, Lan};
@@ -61,6 +65,7 @@ pub(super) struct Active {
     /// Who we are in it, and what is known of it.
     pub(super) membership: Membership,
     pub(super) tunnel: Tunnel,
+    guard: Guard,
     /// How the tunnel's peers were at the last look.
     pub(super) seen: BTreeMap<PublicKey, SeenPeer>,
     /// Whether the tunnel answered at the last look.

@@ -9,6 +9,7 @@ pub(crate) mod heap;
 pub(crate) mod interfaces;
 pub(crate) mod links;
 pub(crate) mod process;
+pub(crate) mod rules;
 pub(crate) mod tun;
 pub(crate) mod udp;
 pub(crate) mod watched;

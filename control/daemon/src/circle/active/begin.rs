@@ -8,11 +8,12 @@ use crate::circle::membership::Membership;
 use crate::circle::paths::ifname;
 use crate::circle::store::Setting;
 use crate::circle::tunnel::{Tunnel, TunnelProblem};
+use crate::filter;
 use crate::os::clock::boottime;
 use crate::os::interfaces::Interface;
 
 impl Active {
-    /// Takes part in the circle: tunnel, addresses, LAN.
+    /// Takes part in the circle: tunnel, filter, addresses, LAN.
     ///
     /// # Errors
     /// [`TunnelProblem`] when there is no tunnel to be had; nothing stays behind then.
@@ -29,6 +30,7 @@ impl Active {
         let mut active = Self {
             membership,
             tunnel,
+            guard: Default::default(),
             seen: Default::default(),
             runs: true,
             port: port.and_then(|port| port.try_into().ok()).unwrap_or(0),
@@ -62,8 +64,7 @@ impl Active {
         active.lan.follow(interfaces);
         active.after_start();
         if let Err(problem) = active.steer().await {
-            active.tunnel.end().await;
-            return Err((active.membership, problem));
+            return Err((active.take_down().await, problem));
         }
         active.choose_port().await;
         let beacons = active.membership.beacons();
@@ -97,9 +98,17 @@ impl Active {
     pub(in crate::circle) async fn end(mut self) -> Membership {
         let stored = self.membership.store_mark();
         self.note_store(stored);
+        self.take_down().await
+    }
+
+    /// Ends the tunnel, and then what guards it.
+    async fn take_down(mut self) -> Membership {
         self.lan.close();
         self.exchange = None;
         self.tunnel.end().await;
+        if let Err(problem) = filter::remove(&self.membership.name, self.tunnel.name()).await {
+            tracing::warn!(%problem, circle = %self.membership.name, "the packet filter stays");
+        }
         self.membership
     }
 

@@ -92,6 +92,7 @@ impl Daemon {
             active.membership.set_beacons(beacons)?;
             active.use_beacons(beacons);
         }
+        let blocked = active.blocked_at_all().await;
         let membership = &active.membership;
         Ok(Upped {
             circle: membership.name.to_string(),
@@ -99,7 +100,7 @@ impl Daemon {
             founded,
             recovery_key: recovery.map(|key| super::members::recovery_text(&key)),
             addresses: addresses(active),
-            notes: active.notes.iter().cloned().collect(),
+            notes: active.notes.iter().cloned().chain(blocked).collect(),
         })
     }
 
