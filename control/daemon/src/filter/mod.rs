@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `table` | from permissions to the text of a table; pure |
 //! | `foreign` | rules of others that would drop what permissions let through; pure |
+//! | `firewalld` | the one that lets others say what it lets in |
 //! | `nft` | the `nft` program: it applies, lists and deletes |
 //!
 //! A table is replaced as a whole, in one transaction: at every instant the old one or the new one is in force. It is the
@@ -13,6 +14,7 @@
 //! **Invariant:** a table goes only after the interface that it guards.
 //! **Invariant:** nothing but tables `inet ringmesh-CIRCLE` is ever changed.
 
+pub(crate) mod firewalld;
 mod foreign;
 mod nft;
 mod table;

@@ -66,6 +66,7 @@ impl Active {
         if let Err(problem) = active.steer().await {
             return Err((active.take_down().await, problem));
         }
+        filter::firewalld::admit(active.tunnel.name()).await;
         active.choose_port().await;
         let beacons = active.membership.beacons();
         active.use_beacons(&beacons);
@@ -106,6 +107,7 @@ impl Active {
         self.lan.close();
         self.exchange = None;
         self.tunnel.end().await;
+        filter::firewalld::dismiss(self.tunnel.name()).await;
         if let Err(problem) = filter::remove(&self.membership.name, self.tunnel.name()).await {
             tracing::warn!(%problem, circle = %self.membership.name, "the packet filter stays");
         }

@@ -97,6 +97,8 @@ impl Active {
 
     /// Somebody has changed rules of the machine's packet filter. If ours are not what they were, they are set again.
     pub(in crate::circle) async fn on_rules(&mut self) {
+        // A firewalld that was started again does not know us any more.
+        filter::firewalld::admit(self.tunnel.name()).await;
         let Some(standing) = &self.guard.standing else { return };
         let now = filter::listing(&self.membership.name).await;
         if now.is_ok_and(|now| now == standing.listing) {
