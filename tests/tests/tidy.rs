@@ -33,6 +33,7 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/daemon/src/circle/verbs.rs", "the executable's own tests of circles"),
     ("control/daemon/src/circle/verbs/", "the executable's own tests of circles"),
     ("control/daemon/src/control/", "the executable's own tests, and the kill tests"),
+    ("control/daemon/src/filter/foreign/", "the tests of foreign: packets that are led through rules"),
     ("control/daemon/src/link/attach.rs", "the kill tests"),
     ("control/daemon/src/link/mod.rs", "the kill tests"),
     ("control/daemon/src/link/start.rs", "the kill tests"),
@@ -41,6 +42,10 @@ const TESTED_ELSEWHERE: &[rooms::Room] = &[
     ("control/daemon/src/os/interfaces.rs", "the executable's own tests of circles: addresses that are set"),
     ("control/daemon/src/os/links.rs", "the executable's own tests: links that move and go"),
     ("control/daemon/src/os/process.rs", "the executable's own tests: it turns into a daemon"),
+    (
+        "control/daemon/src/os/rules.rs",
+        "the executable's own tests of permissions: a table that is deleted is back",
+    ),
     ("control/daemon/src/os/tun.rs", "every test in a namespace opens a device"),
     ("control/daemon/src/names.rs", "the executable's tests of names"),
     ("control/daemon/src/names/resolved.rs", "the executable's tests of names, with a bus of their own"),

@@ -148,7 +148,9 @@ systemd where there is a unit `ringmesh`. Its files lie in /var/lib/ringmesh and
 RINGMESH_RUN say. At SIGTERM it ends, and tunnels go on; `ringmesh down` ends them.
 
 Programs ask it as the commands do, over its unix socket, as root or a member of the group `ringmesh`:
-  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/status -d '{}'";
+  curl --unix-socket /run/ringmesh/ringmesh.sock http://ringmesh/v1/status -d '{}'
+
+Own devices reach each other; a guest may do nothing until it is allowed (`allow`). The packet filter nft(8) holds that.";
 
 const TUNNEL_HELP: &str = "\
 Returns when the interface answers to `wg`. Configure it with `wg setconf`, or let wg-quick do all of it:

@@ -25,6 +25,7 @@ mod tunnel;
 mod verbs;
 
 pub use client::{Unanswered, ask};
+pub(crate) use exchange::EXCHANGE_PORT;
 pub use paths::{Paths, STATE_VARIABLE};
 pub use run::{Place, run_daemon};
 

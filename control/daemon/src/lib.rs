@@ -13,6 +13,7 @@ pub mod circle;
 mod control;
 pub mod doctor;
 mod event;
+mod filter;
 pub mod ifname;
 mod link;
 mod local;

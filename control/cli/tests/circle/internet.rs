@@ -44,7 +44,7 @@ impl Internet {
 
     /// A device with an address of its own.
     pub(crate) fn device(&self) -> Device {
-        Device::inside(self.host().0)
+        Device::started(self.host().0)
     }
 
     /// A beacon with an address of its own.
@@ -159,7 +159,7 @@ impl Internet {
         must(&format!("ip -n {net} link set wan up"));
         must(&format!("ip -n {net} route add default via 192.168.1.1"));
         must(&format!("ip netns exec {router} sysctl -qw net.ipv4.ip_forward=1"));
-        let home = Home { router, outside, device: Device::inside(net) };
+        let home = Home { router, outside, device: Device::started(net) };
         home.translate("oifname \"wan\" masquerade", "");
         home
     }

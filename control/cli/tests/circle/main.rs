@@ -1,6 +1,6 @@
 //! Circles through the real executable: daemons in network namespaces, with real tunnels between them, and the commands that people type.
 //!
-//! These tests need root, /dev/net/tun, iproute2, ping, script and setpriv, as running a circle and sitting at a terminal do.
+//! These tests need root, /dev/net/tun, iproute2, nftables, ping, script and setpriv, as running a circle and sitting at a terminal do.
 
 mod beacon;
 #[path = "../common/mod.rs"]
@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod demo;
 mod errors;
+mod guard;
 mod idle;
 mod internet;
 mod join;
@@ -15,7 +16,6 @@ mod killed;
 mod leak;
 mod members;
 mod nat;
-mod permissions;
 mod restart;
 mod shapes;
 mod stage;

@@ -1,6 +1,7 @@
 //! What every test stands on: networks of namespaces, a daemon in each device, and the commands as a person types them.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -88,7 +89,7 @@ impl Device {
     }
 
     /// The same, with a daemon that answers.
-    pub(crate) fn inside(net: String) -> Self {
+    pub(crate) fn started(net: String) -> Self {
         let mut device = Self::in_namespace(net);
         device.start();
         device
@@ -192,6 +193,22 @@ impl Device {
         let output = child.wait_with_output().expect("ends");
         drop(stdin);
         text(&output.stdout)
+    }
+
+    /// Runs `act` on a thread inside the namespace; the sockets that it opens stay there.
+    pub(crate) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.net)).expect("the namespace");
+        let enter = || {
+            let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(file.as_fd(), kind).expect("setns");
+            act()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join().expect("the thread ends"))
+    }
+
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.as_ref().expect("it runs").id()
     }
 
     pub(crate) fn log(&self) -> String {

@@ -3,8 +3,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `begin` | up and down |
-//! | `steer` | from roster to tunnel, addresses and filter |
 //! | `naming` | from roster to names |
+//! | `steer` | from roster to tunnel and addresses |
+//! | `guard` | from permissions to the packet filter |
 //! | `announce` | what is said and heard on the LAN |
 //! | `beacons` | what is said and heard through beacons |
 //! | `mailbox` | what lies at beacons, and is owed to them |
@@ -18,6 +19,7 @@ mod announce;
 mod beacons;
 mod begin;
 mod change;
+mod guard;
 mod mailbox;
 mod naming;
 mod steer;
@@ -38,6 +40,8 @@ use tokio::sync::mpsc;
 
 pub(super) use beacons::Line;
 pub(super) use naming::zone;
+
+use guard::Guard;
 
 use super::exchange::{self, Exchange, Frame};
 use super::lan::{self, Lan};
@@ -68,6 +72,7 @@ pub(super) struct Active {
     /// Who we are in it, and what is known of it.
     pub(super) membership: Membership,
     pub(super) tunnel: Tunnel,
+    guard: Guard,
     /// How the tunnel's peers were at the last look.
     pub(super) seen: BTreeMap<PublicKey, SeenPeer>,
     /// Whether the tunnel answered at the last look.

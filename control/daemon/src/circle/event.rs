@@ -19,6 +19,8 @@ pub(super) enum Event {
     Beacon(BeaconUrl, Heard),
     /// Links or addresses of this machine have changed.
     Interfaces,
+    /// Somebody has changed rules of this machine's packet filter.
+    Rules,
     /// SIGTERM or SIGINT.
     Signal,
     /// A time that the loop waited for has come.

@@ -4,6 +4,7 @@
     reason = "while it starts, the loop waits for one event and keeps the others"
 )]
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
@@ -18,13 +19,15 @@ use super::active::{Active, Ears};
 use super::ask::{Answer, Ask};
 use super::event::Event;
 use super::membership::{Cannot, Membership};
-use super::paths::Paths;
+use super::paths::{Paths, ifname};
 use super::store::Setting;
+use super::tunnel::Tunnel;
 use super::{exchange, lan, secret, server};
 use crate::beacon::Heard;
+use crate::filter;
 use crate::os::clock::boottime;
 use crate::os::interfaces::{self, Interface};
-use crate::os::{files, process};
+use crate::os::{files, process, rules};
 use crate::problem::{Doing, Problem};
 
 /// Questions that wait for the loop.
@@ -73,6 +76,7 @@ struct Inputs {
     lan: mpsc::Receiver<lan::Heard>,
     exchange: mpsc::Receiver<exchange::News>,
     interfaces: mpsc::Receiver<()>,
+    rules: mpsc::Receiver<()>,
     beacons: mpsc::Receiver<(BeaconUrl, Heard)>,
     terminate: Signal,
     interrupt: Signal,
@@ -135,6 +139,11 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
     let (beacons_sender, beacons) = mpsc::channel(NEWS_MAX);
     let (interfaces_sender, interfaces_changed) = mpsc::channel(1);
     interfaces::watch(interfaces_sender).doing("watching network interfaces")?;
+    let (rules_sender, rules_changed) = mpsc::channel(1);
+    // A kernel without nftables has no such news; the first filter that is to be set tells what is missing.
+    if let Err(error) = rules::watch(rules_sender) {
+        tracing::warn!(%error, "nobody tells when rules of the packet filter change");
+    }
     tokio::spawn(server::serve(listener, asked_sender));
     Ok(Daemon {
         paths,
@@ -149,6 +158,7 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
             lan,
             exchange,
             interfaces: interfaces_changed,
+            rules: rules_changed,
             beacons,
             terminate: signal(SignalKind::terminate()).doing("watching for signals")?,
             interrupt: signal(SignalKind::interrupt()).doing("watching for signals")?,
@@ -178,8 +188,9 @@ fn lock(paths: &Paths) -> Result<File, Problem> {
 }
 
 impl Daemon {
-    /// Takes up the circle that was up when the daemon last ran.
+    /// Takes up the circle that was up when the daemon last ran, and ends what is left of those that are down.
     async fn resume(&mut self) {
+        let mut unknown = BTreeSet::new();
         for name in self.circles() {
             match Membership::load(&self.paths, &name) {
                 Ok(Some(membership)) => {
@@ -189,7 +200,35 @@ impl Daemon {
                     }
                 }
                 Ok(None) => {}
-                Err(error) => self.note_broken(&name, &error),
+                Err(error) => {
+                    self.note_broken(&name, &error);
+                    unknown.insert(name);
+                }
+            }
+        }
+        self.sweep(&unknown).await;
+    }
+
+    /// Ends tunnels and packet filters that a daemon which died left of circles that are down or gone. What cannot be read may be up: its
+    /// tunnel goes on.
+    async fn sweep(&self, unknown: &BTreeSet<Label>) {
+        let filters = filter::circles().await.unwrap_or_else(|problem| {
+            tracing::debug!(%problem, "looking for packet filters");
+            vec![]
+        });
+        let left: BTreeSet<Label> = self.circles().into_iter().chain(filters).collect();
+        let up = self.active.as_ref().map(|active| active.tunnel.name());
+        for circle in left.difference(unknown) {
+            let tunnel = Tunnel::new(ifname(circle));
+            if Some(tunnel.name()) == up {
+                continue;
+            }
+            if tunnel.runs().await {
+                tracing::warn!(%circle, "a circle that is down has a tunnel; it ends");
+                tunnel.end().await;
+            }
+            if let Err(problem) = filter::remove(circle, tunnel.name()).await {
+                tracing::warn!(%circle, %problem, "what is left of a circle that is down");
             }
         }
     }
@@ -263,6 +302,7 @@ impl Daemon {
             Some(heard) = inputs.lan.recv() => Event::Lan(heard),
             Some((url, heard)) = inputs.beacons.recv() => Event::Beacon(url, heard),
             Some(()) = inputs.interfaces.recv() => Event::Interfaces,
+            Some(()) = inputs.rules.recv() => Event::Rules,
         }
     }
 
@@ -295,6 +335,11 @@ impl Daemon {
             Event::Beacon(url, heard) => {
                 if let Some(active) = &mut self.active {
                     active.on_beacon(url, heard).await;
+                }
+            }
+            Event::Rules => {
+                if let Some(active) = &mut self.active {
+                    active.on_rules().await;
                 }
             }
             Event::Deadline => {

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 pub(super) use answer::{Seen, SeenPeer};
 pub(super) use change::{Wanted, WantedPeer};
 
+use crate::filter::FilterProblem;
 use crate::ifname::IfName;
 use crate::os::process::{SELF_EXE, SHOWN_NAME};
 
@@ -47,6 +48,9 @@ pub(super) enum TunnelProblem {
     /// It refused a change.
     #[error("the tunnel refused a change (errno {0})")]
     Refused(i32),
+    /// Nobody may be a peer, since nothing would hold them to what they may.
+    #[error(transparent)]
+    Filter(#[from] FilterProblem),
 }
 
 /// One tunnel, by its name.

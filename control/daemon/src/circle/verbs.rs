@@ -64,9 +64,9 @@ impl Daemon {
             Ask::Peers => self.peers().and_then(answer),
             Ask::Whois(whois) => self.whois(&whois).and_then(answer),
             Ask::Log(log) => self.log(log).and_then(answer),
-            Ask::Allow(allow) => self.allow(&allow).and_then(answer),
-            Ask::Deny(deny) => self.deny(&deny).and_then(answer),
-            Ask::Can(can) => self.can(&can).and_then(answer),
+            Ask::Allow(allow) => self.allow(&allow).await.and_then(answer),
+            Ask::Deny(deny) => self.deny(&deny).await.and_then(answer),
+            Ask::Can(can) => self.can(&can).await.and_then(answer),
             Ask::Permissions => self.permissions().and_then(answer),
         };
         Some((reply, answer))

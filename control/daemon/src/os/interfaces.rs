@@ -90,6 +90,16 @@ fn is_usable(address: &AddressMessage) -> bool {
     scope && !flags.unwrap_or(AddressFlags::empty()).intersects(bad)
 }
 
+/// Whether there is an interface of this name, up or down.
+pub(crate) fn exists(name: &str) -> bool {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
+    // Without a socket nothing is known, and what is guarded stays guarded.
+    match socket {
+        Ok(socket) => rustix::net::netdevice::name_to_index(socket, name) != Err(rustix::io::Errno::NODEV),
+        Err(_) => true,
+    }
+}
+
 /// Tells whenever links or addresses change; what changed is to be read anew.
 pub(crate) fn watch(changed: mpsc::Sender<()>) -> io::Result<()> {
     let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];

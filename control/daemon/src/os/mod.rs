@@ -10,6 +10,7 @@ pub(crate) mod interfaces;
 pub(crate) mod links;
 pub(crate) mod process;
 pub(crate) mod routes;
+pub(crate) mod rules;
 pub(crate) mod scheduling;
 pub(crate) mod tun;
 pub(crate) mod udp;

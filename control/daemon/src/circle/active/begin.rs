@@ -11,11 +11,12 @@ use crate::circle::membership::Membership;
 use crate::circle::paths::ifname;
 use crate::circle::store::{Companion, Setting};
 use crate::circle::tunnel::{Tunnel, TunnelProblem};
+use crate::filter;
 use crate::os::clock::{boottime, wall_secs};
 use crate::os::interfaces::Interface;
 
 impl Active {
-    /// Takes part in the circle: tunnel, addresses, LAN.
+    /// Takes part in the circle: tunnel, filter, addresses, LAN.
     ///
     /// # Errors
     /// [`TunnelProblem`] when there is no tunnel to be had; nothing stays behind then.
@@ -32,6 +33,7 @@ impl Active {
         let mut active = Self {
             membership,
             tunnel,
+            guard: Default::default(),
             seen: Default::default(),
             runs: true,
             port: port.and_then(|port| port.try_into().ok()).unwrap_or(0),
@@ -76,9 +78,9 @@ impl Active {
         active.remember_companions();
         active.after_start();
         if let Err(problem) = active.steer().await {
-            active.tunnel.end().await;
-            return Err((active.membership, problem));
+            return Err((active.take_down().await, problem));
         }
+        filter::firewalld::admit(active.tunnel.name()).await;
         active.choose_port().await;
         let beacons = active.membership.beacons();
         active.use_beacons(&beacons);
@@ -151,12 +153,21 @@ impl Active {
     pub(in crate::circle) async fn end(mut self) -> Membership {
         let stored = self.membership.store_mark();
         self.note_store(stored);
+        self.take_down().await
+    }
+
+    /// Ends the names, then the tunnel, and then what guards it.
+    async fn take_down(mut self) -> Membership {
         if let Some(names) = self.names.take() {
             names.end().await;
         }
         self.lan.close();
         self.exchange = None;
         self.tunnel.end().await;
+        filter::firewalld::dismiss(self.tunnel.name()).await;
+        if let Err(problem) = filter::remove(&self.membership.name, self.tunnel.name()).await {
+            tracing::warn!(%problem, circle = %self.membership.name, "the packet filter stays");
+        }
         self.membership
     }
 

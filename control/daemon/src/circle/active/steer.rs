@@ -20,17 +20,19 @@ use crate::os::interfaces;
 const KEEPALIVE_SECS: u16 = 25;
 
 impl Active {
-    /// Makes tunnel and addresses what the roster says. What is so already is not touched.
+    /// Makes filter, tunnel and addresses what the roster says. What is so already is not touched. The filter comes first, and without
+    /// it the tunnel has no peers.
     ///
     /// # Errors
     /// [`TunnelProblem`]; the next look tries again.
     pub(in crate::circle) async fn steer(&mut self) -> Result<(), TunnelProblem> {
         self.membership.mark.advance(wall_secs());
         self.rooms = self.open_rooms();
-        let (names, mut peers) = self.wanted_peers();
+        let guarded = self.guard().await;
+        let (names, mut peers) = if guarded.is_ok() { self.wanted_peers() } else { Default::default() };
         self.peers = names;
         self.seen = self.tunnel.look().await?.peers;
-        if self.membership.is_restoring() {
+        if guarded.is_ok() && self.membership.is_restoring() {
             self.keep_peers(&mut peers);
         }
         self.aim(&mut peers);
@@ -39,7 +41,7 @@ impl Active {
         self.cut_links();
         self.address().await?;
         self.name_devices();
-        Ok(())
+        Ok(guarded?)
     }
 
     /// The peers that there should be, and who they are.

@@ -104,6 +104,7 @@ impl Daemon {
             active.membership.set_beacons(beacons)?;
             active.use_beacons(beacons);
         }
+        let blocked = active.blocked_at_all().await;
         let membership = &active.membership;
         Ok(Upped {
             circle: membership.name.to_string(),
@@ -111,7 +112,7 @@ impl Daemon {
             founded,
             recovery_key: recovery.map(|key| super::members::recovery_text(&key)),
             addresses: addresses(active),
-            notes: active.notes.iter().cloned().chain(active.naming_notes()).collect(),
+            notes: active.notes.iter().cloned().chain(active.naming_notes()).chain(blocked).collect(),
         })
     }
 

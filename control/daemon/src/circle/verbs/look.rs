@@ -130,6 +130,7 @@ fn state(active: &Active) -> CircleState {
         reason: waiting.reason.to_string(),
     });
     let mut notes: Vec<String> = active.notes.iter().cloned().chain(active.naming_notes()).collect();
+    notes.extend(active.guard_problem().map(|problem| format!("the tunnel is closed: {problem}")));
     let behind = membership.mark.behind(wall_secs());
     if behind > BEHIND_SECS_MAX {
         let span = ringmesh_mesh::time::Span(behind);

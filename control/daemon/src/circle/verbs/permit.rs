@@ -4,11 +4,12 @@ use ringmesh_api::circle::permit::{Allow, Can, CanAnswer, Deny, Permission, Perm
 use ringmesh_api::circle::{Code, Refusal};
 use ringmesh_mesh::identity::DeviceId;
 use ringmesh_mesh::permission::{Because, Effective, effective, preview};
-use ringmesh_mesh::record::{Effect, Grant, TIME_MAX, What};
+use ringmesh_mesh::record::{Body, Effect, Grant, Proto, TIME_MAX, What};
 
 use super::{find, known};
 use crate::circle::active::Active;
 use crate::circle::run::Daemon;
+use crate::filter::{FILES_PORT, RESOLVER_PORT, Transport};
 use crate::os::clock::wall_secs;
 
 /// Runs `look` on what holds now, by a clock that never goes back.
@@ -20,14 +21,8 @@ fn now<T>(active: &mut Active, look: impl FnOnce(&Effective<'_>) -> T) -> Result
     Ok(seen)
 }
 
-/// No packet filter holds permissions yet, and one that is not held must not be given: people would rely on it.
-pub(super) fn not_enforced() -> Refusal {
-    let message = "this version cannot hold anybody to a permission yet, so it gives and takes none and lets no guest in";
-    Refusal::new(Code::NotYet, message).fix("invite only devices that may reach this one")
-}
-
 impl Daemon {
-    pub(super) fn allow(&mut self, allow: &Allow) -> Result<Permitted, Refusal> {
+    pub(super) async fn allow(&mut self, allow: &Allow) -> Result<Permitted, Refusal> {
         let active = self.own_circle()?;
         let now = now(active, |now| now.now())?;
         let until = match allow.for_secs {
@@ -35,14 +30,14 @@ impl Daemon {
             Some(secs) => Some(now.saturating_add(secs - 1).min(TIME_MAX)),
             None => None,
         };
-        self.permit(&allow.peer, &allow.what, Effect::Allow { until }, allow.preview)
+        self.permit(&allow.peer, &allow.what, Effect::Allow { until }, allow.preview).await
     }
 
-    pub(super) fn deny(&mut self, deny: &Deny) -> Result<Permitted, Refusal> {
-        self.permit(&deny.peer, &deny.what, Effect::Deny, deny.preview)
+    pub(super) async fn deny(&mut self, deny: &Deny) -> Result<Permitted, Refusal> {
+        self.permit(&deny.peer, &deny.what, Effect::Deny, deny.preview).await
     }
 
-    fn permit(
+    async fn permit(
         &mut self,
         peer: &str,
         text: &str,
@@ -61,10 +56,18 @@ impl Daemon {
         if only_preview {
             return Ok(Permitted { preview, made: false, blocked: vec![] });
         }
-        Err(not_enforced())
+        active.write([Body::Grant(grant)]).await?;
+        match active.guard_problem() {
+            None => Ok(Permitted { preview, made: true, blocked: blocked(active, &to, what).await }),
+            Some(problem) => {
+                let sentence =
+                    format!("this is written down, but the tunnel is closed until it can be held: {problem}");
+                Err(Refusal::new(Code::System, sentence))
+            }
+        }
     }
 
-    pub(super) fn can(&mut self, can: &Can) -> Result<CanAnswer, Refusal> {
+    pub(super) async fn can(&mut self, can: &Can) -> Result<CanAnswer, Refusal> {
         let active = self.up_circle()?;
         let from = find(active, &can.from)?;
         let (host, port) = target(&can.target)?;
@@ -77,7 +80,7 @@ impl Daemon {
             (None, Some(port)) => port,
             (None, None) => What::Reach,
         };
-        now(active, |now| {
+        let mut answer = now(active, |now| {
             let verdict = now.can(&from, &to, what);
             let record = match verdict.because {
                 Because::Granted { granted, .. } => Some(granted.record.to_string()),
@@ -91,7 +94,12 @@ impl Daemon {
                 record,
                 blocked: vec![],
             }
-        })
+        })?;
+        // Rules of other devices are not known here.
+        if answer.allowed && to == active.membership.me() && from != to {
+            answer.blocked = blocked(active, &from, what).await;
+        }
+        Ok(answer)
     }
 
     pub(super) fn permissions(&mut self) -> Result<Permissions, Refusal> {
@@ -109,6 +117,25 @@ impl Daemon {
             Permissions { lines: lines.collect() }
         })
     }
+}
+
+/// What keeps a permission from having effect, one sentence each.
+async fn blocked(active: &Active, from: &DeviceId, what: What) -> Vec<String> {
+    let transports = match what {
+        What::Reach => vec![Transport::Echo, Transport::Tcp(None), Transport::Udp(None)],
+        What::Port(Proto::Tcp, port) => vec![Transport::Tcp(Some(port))],
+        What::Port(Proto::Udp, port) => vec![Transport::Udp(Some(port))],
+        What::Ssh => vec![Transport::Tcp(Some(22))],
+        What::Files => vec![Transport::Tcp(Some(FILES_PORT))],
+        What::Exit | What::Lan => vec![],
+    };
+    let mut sentences = active.blocked(from, &transports).await;
+    if let What::Port(_, RESOLVER_PORT) = what {
+        sentences.push(format!(
+            "port {RESOLVER_PORT} of a mesh address is the resolver's, which answers its own device only"
+        ));
+    }
+    sentences
 }
 
 fn what(text: &str) -> Result<What, Refusal> {
