@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `machine` | rights, `/dev/net/tun`, io_uring, nftables, limits |
 //! | `state` | what circles have on the disk, and the clock beside it |
-//! | `network` | addresses, MTU, the UDP port, beacons |
+//! | `network` | addresses, MTU, the UDP port, beacons, firewalls of others |
 //! | `naming` | whether names are answered, and whether the system asks us |
 //! | `leftovers` | what a daemon or tunnel that died has left |
 //!

@@ -110,7 +110,18 @@ fn each_break_shows_its_sentence() {
         ),
         ("ip link set wwan0 mtu 1400", "mtu", "warning", "do not fit wwan0 (1400 bytes)"),
         ("ip link add rm-old type veth peer name old", "interfaces", "warning", "rm-old is left"),
-        ("nft add table inet ringmesh-old", "packet filter", "warning", "inet ringmesh-old is left"),
+        (
+            "nft add table inet strict && nft 'add chain inet strict in { type filter hook input priority 0; policy drop; }'",
+            "firewall",
+            "problem",
+            "the chain in in the table inet strict drops",
+        ),
+        (
+            "nft delete table inet strict; nft add table inet ringmesh-old",
+            "packet filter",
+            "warning",
+            "inet ringmesh-old is left",
+        ),
     ] {
         expect(examine_broken(&a, breakage), subject, verdict, sentence);
     }
@@ -129,5 +140,6 @@ fn each_break_shows_its_sentence() {
     std::fs::write(&database, "this is no database any more, whatever it was before").expect("writes");
     expect(examine(&a), "database", "problem", "is damaged");
     a.start();
-    assert_eq!(a.ask("status", json!({}))["circle"], Value::Null, "it says so and takes no part");
+    let notes = a.ask("status", json!({}))["circle"]["notes"].to_string();
+    assert!(notes.contains("was damaged"), "what doctor said would happen: {notes}");
 }

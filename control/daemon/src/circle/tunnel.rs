@@ -25,6 +25,7 @@ pub(super) use change::{Wanted, WantedPeer};
 
 use crate::filter::FilterProblem;
 use crate::ifname::IfName;
+use crate::os::interfaces;
 use crate::os::process::{SELF_EXE, SHOWN_NAME};
 
 /// Longest wait for the tunnel's control process to answer.
@@ -139,9 +140,11 @@ impl Tunnel {
     pub(super) async fn end(&self) {
         // What ends a tunnel of ours, as it would any of wireguard-go's.
         let _ = std::fs::remove_file(self.name.wg_socket());
-        // The lock is the last of it to go.
+        // The lock is the last file of it to go. The kernel takes the interface a moment later: rings let go of their files
+        // when nobody waits for that any more.
+        let name = self.name.to_string();
         let gone = async {
-            while self.name.lock_file().exists() {
+            while self.name.lock_file().exists() || interfaces::exists(&name) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -1,12 +1,14 @@
-//! Addresses, MTU, the UDP port, beacons.
+//! Addresses, MTU, the UDP port, beacons, and firewalls of others.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringmesh_api::circle::look::{BeaconState, CircleState, CircleStatus};
 use ringmesh_api::doctor::Check;
 use ringmesh_mesh::address::Ipv4Block;
 
+use crate::filter;
+use crate::ifname::IfName;
 use crate::os::routes::{self, Route};
 
 /// What WireGuard puts around a packet over IPv6, in bytes.
@@ -29,8 +31,28 @@ pub(super) fn checks(status: Option<&CircleStatus>) -> Vec<Check> {
             .map(|file| fs::read_to_string(format!("/proc/self/net/{file}")).unwrap_or_default());
         checks.push(port(circle, &sockets));
         checks.extend(beacons(&circle.beacons));
+        checks.extend(foreign_drops(circle).map(|drops| firewall(&drops)));
     }
     checks
+}
+
+/// What rules of others drop of what every circle needs, if the rules can be read.
+fn foreign_drops(circle: &CircleState) -> Option<Vec<String>> {
+    let own = circle.device.addresses.iter().find_map(|address| address.parse::<Ipv6Addr>().ok())?;
+    let ifname = IfName::new(&circle.interface).ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(filter::blocked(&ifname, &[filter::needed(own)])).ok()
+}
+
+fn firewall(drops: &[String]) -> Check {
+    match drops {
+        [] => Check::ok("firewall", "no rule of others stands in the circle's way"),
+        drops => Check::problem(
+            "firewall",
+            drops.join("; "),
+            "let the circle's interface in, as the sentence says",
+        ),
+    }
 }
 
 /// Who else uses the range that circles take their IPv4 addresses from.

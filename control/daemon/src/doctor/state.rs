@@ -129,9 +129,7 @@ fn database(stored: &Stored) -> Check {
         Database::Damaged(why) => Check::problem(
             subject,
             format!("the database of the circle {circle} is damaged ({why})"),
-            format!(
-                "restore {path} from a backup; without one, `ringmesh leave`, and join again with a new invite: the other devices have everything that was signed"
-            ),
+            "start the daemon, `sudo ringmesh up`: it moves the file aside, and gets the circle back from its other devices and beacons",
         ),
         Database::Newer => Check::problem(
             subject,

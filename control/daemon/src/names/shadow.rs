@@ -1,7 +1,8 @@
 //! Names that mean something on this machine already. One that would hide a real host is refused, with the reason.
 //!
 //! Looked at are `/etc/hosts` and the search domains of `resolv.conf`, and then the system is asked whether it finds a host of that name.
-//! What it finds in the mesh, and this machine itself, hide nobody.
+//! What it finds in the mesh, and this machine itself, hide nobody. That question goes to the network's name server in the clear, once, when
+//! somebody chooses the name; a name that hides the printer would do more harm.
 //!
 //! **Invariant:** nothing here waits longer than [`PATIENCE`]: with no answer by then, the name hides nothing that works.
 
@@ -14,6 +15,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::file::etc;
+use super::namespace::is_shared;
 use super::resolv_conf;
 use super::zone::Zone;
 
@@ -74,6 +76,10 @@ pub(crate) async fn device(
     let hosts = std::fs::read_to_string(etc("hosts")).unwrap_or_default();
     if let Some(ip) = in_hosts(&hosts, name.as_str()).into_iter().find(hides) {
         return Err(Shadows::HostsFile(ip));
+    }
+    // Nor is anything asked of the network by who does not take part in its names.
+    if is_shared(&etc("resolv.conf")) {
+        return Ok(());
     }
     match found(name.as_str()).await.into_iter().find(hides) {
         Some(ip) => Err(Shadows::Host(ip)),
