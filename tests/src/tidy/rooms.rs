@@ -41,6 +41,7 @@ pub const CLOCKS: &[Room] = &[
     ("benches/micro/benches/aead_race.rs", "takes the time of contenders in turn"),
     ("control/beacon/src/clock.rs", "stamps receipts and refills rates, and is read nowhere else"),
     ("control/cli/src/status.rs", "shows ages, and reads the wall clock once for them"),
+    ("control/cli/tests/circle/guard/traffic.rs", "asks for permissions that end by the wall clock"),
     ("control/cli/tests/common/mod.rs", "waits for conditions with a limit"),
 ];
 
