@@ -60,7 +60,7 @@ struct Found {
 }
 
 fn show(args: &DemoArgs, executables: &Executables, screen: &mut Screen) -> Result<String> {
-    needs::check("ringmesh demo")?;
+    needs::check_with("ringmesh demo", &[("nft", "nftables")])?;
     let eraser = screen.eraser();
     guard::on_signals(move || {
         eraser();

@@ -12,14 +12,23 @@ pub(crate) const IP: &str = "ip";
 /// # Errors
 /// [`Error::Needs`] names all that is missing, each with what to do about it.
 pub fn check(command: &str) -> Result<()> {
+    check_with(command, &[])
+}
+
+/// The same, and further programs, each with the package that has it.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(command: &str, programs: &[(&str, &str)]) -> Result<()> {
     let mut missing = Vec::new();
     if !rustix::process::geteuid().is_root() {
         missing.push(format!(
             "root (or CAP_NET_ADMIN and CAP_SYS_ADMIN), to make network namespaces and tunnels: run `sudo {command}`"
         ));
     }
-    if in_path(Path::new(IP)).is_none() {
-        missing.push("the program `ip`: install the package iproute2".to_owned());
+    let wanted = [(IP, "iproute2")].into_iter().chain(programs.iter().copied());
+    for (program, package) in wanted.filter(|(program, _)| in_path(Path::new(program)).is_none()) {
+        missing.push(format!("the program `{program}`: install the package {package}"));
     }
     if !Path::new("/dev/net/tun").exists() {
         missing.push(
