@@ -57,8 +57,6 @@ pub enum Code {
     NotAdmin,
     /// The invite does not let this device in.
     Invite,
-    /// This version does not do it yet.
-    NotYet,
     /// It took longer than it may.
     Timeout,
     /// A disk, file or database.

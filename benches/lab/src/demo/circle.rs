@@ -60,18 +60,15 @@ pub(super) fn show(files: &Executables, screen: &mut Screen) -> Result<Vec<Step>
         Ok(((), format!("{} answered after {time:.2} ms, straight from {way}", text(&pong["address"]))))
     })?;
     let resolver = first_address(&laptop.ask("whois laptop", "")?);
-    if let Some(address) = names::ask(&laptop, &resolver, NAME)? {
-        story.step(&format!("laptop: where is {NAME}?"), || {
-            Ok(((), format!("at {address}, says this device's own resolver")))
-        })?;
-    }
+    story.step(&format!("laptop: where is {NAME}?"), || {
+        let address = names::ask(&laptop, &resolver, NAME)?;
+        Ok(((), format!("at {address}, says this device's own resolver")))
+    })?;
     story.step("laptop: `ringmesh log --verify`", || {
         let log = laptop.ask("log --verify", "")?;
         Ok(((), format!("{} signed records, all checked by this device itself", log["verified"]["sound"])))
     })?;
-    if let Some(code) = permission::guest_code(&desk)? {
-        permission::show(&mut story, &code, &desk, &device("friend")?)?;
-    }
+    permission::show(&mut story, &desk, &device("friend")?)?;
     story.step("desk: `ringmesh remove laptop`", || removed(&desk, &nas))?;
     Ok(story.steps)
 }

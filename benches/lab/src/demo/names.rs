@@ -13,11 +13,11 @@ const HEADER: [u8; HEADER_LEN] = [0x51, 0x1e, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 /// Type A, class IN.
 const QUESTION_END: [u8; 5] = [0, 0, 1, 0, 1];
 
-/// The IPv4 address of `name`, by the resolver of `device` at `resolver`; none where no resolver runs.
+/// The IPv4 address of `name`, by the resolver of `device` at `resolver`.
 ///
 /// # Errors
 /// When it does not answer, or knows no such name.
-pub(super) fn ask(device: &Device, resolver: &str, name: &str) -> Result<Option<Ipv4Addr>> {
+pub(super) fn ask(device: &Device, resolver: &str, name: &str) -> Result<Ipv4Addr> {
     let question = question(name);
     let answered = device.host.enter(|| {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
@@ -28,14 +28,8 @@ pub(super) fn ask(device: &Device, resolver: &str, name: &str) -> Result<Option<
         let length = socket.recv(&mut answer)?;
         Ok::<_, std::io::Error>(answer[..length].to_vec())
     })?;
-    match answered {
-        Ok(answer) => match address(&answer) {
-            Some(address) => Ok(Some(address)),
-            None => Err(Error::Tunnel(format!("there is no name {name}"))),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(None),
-        Err(error) => Err(Error::io(format!("asking for {name}"), error)),
-    }
+    let answer = answered.map_err(|error| Error::io(format!("asking for {name}"), error))?;
+    address(&answer).ok_or_else(|| Error::Tunnel(format!("there is no name {name}")))
 }
 
 fn question(name: &str) -> Vec<u8> {

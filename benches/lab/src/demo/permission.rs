@@ -3,7 +3,6 @@
 use super::circle::{LIMIT, Story, first_address, join, text};
 use super::device::Device;
 use crate::{Error, Result, clock};
-use serde_json::Value;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -12,26 +11,13 @@ const PORT: u16 = 25_565;
 /// How long an attempt to connect may take; what is not allowed is not answered.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// A code for a guest; none from a version that could not hold one to its permissions, and says so.
-///
-/// # Errors
-/// When there is another reason.
-pub(super) fn guest_code(desk: &Device) -> Result<Option<String>> {
-    let output = desk.output("invite --guest", "")?;
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    match answer["error"]["code"].as_str() {
-        None => Ok(Some(text(&answer["code"]))),
-        Some("not-yet") => Ok(None),
-        Some(_) => Err(Error::Tunnel(text(&answer["error"]["message"]))),
-    }
-}
-
 /// What one device lets a guest do, and for how long.
 ///
 /// # Errors
 /// When a command fails, or a packet passes or is dropped that should not be.
-pub(super) fn show(story: &mut Story<'_>, code: &str, desk: &Device, friend: &Device) -> Result<()> {
-    story.step("friend: `ringmesh join`, by `ringmesh invite --guest`", || join(friend, code))?;
+pub(super) fn show(story: &mut Story<'_>, desk: &Device, friend: &Device) -> Result<()> {
+    let code = text(&desk.ask("invite --guest", "")?["code"]);
+    story.step("friend: `ringmesh join`, by `ringmesh invite --guest`", || join(friend, &code))?;
     friend.ask("wait desk --timeout 20s", "")?;
     let address = first_address(&friend.ask("whois desk", "")?);
     let to =

@@ -84,7 +84,7 @@ fn is_timeout(error: &io::Error) -> bool {
 /// What a script sees of a refusal.
 pub(crate) const fn exit_code(code: Code) -> u8 {
     match code {
-        Code::NotYet | Code::Storage | Code::System | Code::Declined => 1,
+        Code::Storage | Code::System | Code::Declined => 1,
         Code::Usage => 2,
         Code::NotAllowed => 3,
         Code::Exists => 4,

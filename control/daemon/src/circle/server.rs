@@ -103,7 +103,6 @@ fn reply(answer: Answer) -> Response {
             Code::NotAllowed | Code::NotAdmin => StatusCode::FORBIDDEN,
             Code::Unknown => StatusCode::NOT_FOUND,
             Code::NotUp | Code::Exists | Code::Invite => StatusCode::CONFLICT,
-            Code::NotYet => StatusCode::NOT_IMPLEMENTED,
             Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Code::Storage | Code::System | Code::NotRunning | Code::Declined => {
                 StatusCode::INTERNAL_SERVER_ERROR
