@@ -4,11 +4,18 @@
 //! as an ordinary program would. It keeps the lock until the process has ended: whoever wants to make or remove
 //! something meanwhile waits for ever, and no half-made experiment can slip through.
 
-use crate::namespaces::{remove_namespace, remove_sockets};
+use crate::clock;
+use crate::namespaces::{is_namespace, kill_children, remove_namespace, remove_sockets};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
 use std::{process, thread};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long removing may take.
+const CLEAR_LIMIT: Duration = Duration::from_secs(10);
+/// After so many looks that find nothing, nothing more comes.
+const CLEAN_LOOKS: u32 = 5;
 
 static HELD: Mutex<Held> = Mutex::new(Held { namespaces: BTreeSet::new(), interfaces: BTreeSet::new() });
 
@@ -53,8 +60,16 @@ pub(crate) fn release_interface(name: &str) {
     remove_sockets(|file| belongs_to(file, name));
 }
 
+/// Again and again, until nothing more comes: what was begun before the lock was taken may still make something.
 fn clear(held: &Held) {
-    held.namespaces.iter().for_each(|name| remove_namespace(name));
+    let mut clean = 0;
+    clock::until(CLEAR_LIMIT, || {
+        let begun = kill_children();
+        let made = held.namespaces.iter().any(|name| is_namespace(name));
+        held.namespaces.iter().for_each(|name| remove_namespace(name));
+        clean = if begun || made { 0 } else { clean + 1 };
+        (clean >= CLEAN_LOOKS).then_some(())
+    });
     remove_sockets(|file| held.interfaces.iter().any(|name| belongs_to(file, name)));
 }
 

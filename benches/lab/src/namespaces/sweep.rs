@@ -12,6 +12,8 @@ use std::time::Duration;
 const SOCKET_DIRS: [&str; 3] = ["/var/run/wireguard", "/run/wireguard", "/run/ringmesh"];
 /// How long killed processes may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(3);
+/// After so many looks that find nobody, nobody more comes.
+const EMPTY_LOOKS: u32 = 3;
 
 /// Removes what runs of the laboratory left behind that were killed, and says how many namespaces.
 pub fn sweep() -> usize {
@@ -27,16 +29,39 @@ pub fn sweep() -> usize {
 /// Ends every process inside a namespace and removes it with its files; one that is not there is no error.
 pub(crate) fn remove_namespace(name: &str) {
     if let Ok(data) = fs::metadata(path_of(name)) {
-        // Again and again, because a process may start another while it is being killed.
+        // Again and again, because a process may start another while it is being killed,
+        // and one that is on its way in is not inside yet.
+        let mut empty = 0;
         clock::until(KILL_LIMIT, || {
             let inside = processes_inside(data.ino());
             inside.iter().copied().for_each(kill);
-            inside.is_empty().then_some(())
+            empty = if inside.is_empty() { empty + 1 } else { 0 };
+            (empty >= EMPTY_LOOKS).then_some(())
         });
         // A namespace that somebody else holds lives on without its name; nothing better can be done.
         let _kept_by_others = ip(&["netns", "del", name], "");
     }
     let _never_made = fs::remove_dir_all(dir_of(name));
+}
+
+/// Whether there is a namespace of this name.
+pub(crate) fn is_namespace(name: &str) -> bool {
+    path_of(name).exists()
+}
+
+/// Kills the processes that this one has started; says whether there was any.
+pub(crate) fn kill_children() -> bool {
+    let own = std::process::id().to_string();
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may be anything: the state and the parent. One that has ended waits to be asked how.
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
+        fields.is_some_and(|fields| fields.get(1) == Some(&own.as_str()) && fields[0] != "Z")
+    };
+    let children: Vec<u32> =
+        entries("/proc").iter().filter_map(|name| name.parse().ok()).filter(is_child).collect();
+    children.iter().copied().for_each(kill);
+    !children.is_empty()
 }
 
 /// Removes the socket files whose names `chosen` picks.

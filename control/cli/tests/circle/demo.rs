@@ -51,10 +51,13 @@ fn interrupted_among_its_devices_it_removes_them() {
         let output = child.wait_with_output().expect("ends");
         assert!(text(&output.stderr).contains("interrupted"), "{output:?}");
         assert_eq!(left_by(pid), Vec::<String>::new());
-        let processes = std::fs::read_dir("/proc").expect("the kernel's directory").flatten();
-        let mut environments = processes.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
         let mark = format!("ringmesh-lab-{pid}-");
-        let is_ours = |environment: &Vec<u8>| text(environment).contains(&mark);
-        assert!(!environments.any(|environment| is_ours(&environment)), "a daemon or a tunnel goes on");
+        // One that was killed may still be on its way out.
+        wait_for("no daemon and no tunnel goes on", || {
+            let processes = std::fs::read_dir("/proc").expect("the kernel's directory").flatten();
+            let mut environments =
+                processes.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
+            (!environments.any(|environment| text(&environment).contains(&mark))).then_some(())
+        });
     }
 }
