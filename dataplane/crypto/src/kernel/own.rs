@@ -84,7 +84,7 @@ impl Instructions {
 pub(crate) struct Key {
     instructions: Instructions,
     words: Box<Words>,
-    library: Option<aws::Key>,
+    aws: Option<aws::Key>,
 }
 
 #[derive(ZeroizeOnDrop)]
@@ -97,12 +97,12 @@ impl Key {
         for (word, four) in words.0.iter_mut().zip(bytes.as_chunks().0) {
             *word = u32::from_le_bytes(*four);
         }
-        Self { instructions, words, library: None }
+        Self { instructions, words, aws: None }
     }
 
     /// A key that leaves to the library what that does faster.
     pub(crate) fn with_library(instructions: Instructions, bytes: &[u8; KEY_LEN]) -> Self {
-        Self { library: aws::Key::new(bytes), ..Self::new(instructions, bytes) }
+        Self { aws: aws::Key::new(bytes), ..Self::new(instructions, bytes) }
     }
 
     pub(crate) const fn instructions(&self) -> Instructions {
@@ -123,7 +123,7 @@ impl Key {
     }
 
     pub(crate) const fn beside(&self) -> Option<&aws::Key> {
-        self.library.as_ref()
+        self.aws.as_ref()
     }
 
     fn item<'a>(&'a self, nonce: &[u8; NONCE_LEN], aad: &'a [u8], len: usize) -> Item<'a> {
