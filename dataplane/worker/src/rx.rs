@@ -95,25 +95,28 @@ impl<P: Port> Worker<P> {
         let confirms = peer.is_next(index);
         let Some(session) = peer.session_mut(index) else { return };
         let Some(bytes) = self.port.region().get_mut(stretch.clone()) else { return };
-        let mut incoming = ArrayVec::<Incoming<'_>, RUN_MAX>::new();
-        for message in bytes.chunks_mut(step) {
-            let Some(header) = DataHeader::parse(message) else { continue };
-            let Some(text) = message.get_mut(DATA_HEADER_LEN..) else { continue };
-            incoming.push(Incoming::new(header.counter, text));
-        }
-        session.open_batch(&mut incoming, now);
         let mut admitted = ArrayVec::<Span, RUN_MAX>::new();
         let mut received = 0;
         let mut packets = 0;
-        for (i, one) in incoming.into_iter().enumerate() {
-            match one.outcome.and_then(|opened| session.admit(opened)) {
-                Ok(len) => {
-                    received += (len + DATA_OVERHEAD) as u64;
-                    packets += u64::from(len > 0);
-                    let start = stretch.start + i * step + DATA_HEADER_LEN;
-                    admitted.push(Span { start: start as u32, len: len as u32 });
+        {
+            let mut incoming = ArrayVec::<Incoming<'_>, RUN_MAX>::new();
+            for message in bytes.chunks_mut(step) {
+                let Some(header) = DataHeader::parse(message) else { continue };
+                let Some(text) = message.get_mut(DATA_HEADER_LEN..) else { continue };
+                incoming.push(Incoming::new(header.counter, text));
+            }
+            session.open_batch(&mut incoming, now);
+            // Drained where it lies: taking it apart by value would copy all of its room first.
+            for (i, one) in incoming.drain(..).enumerate() {
+                match one.outcome.and_then(|opened| session.admit(opened)) {
+                    Ok(len) => {
+                        received += (len + DATA_OVERHEAD) as u64;
+                        packets += u64::from(len > 0);
+                        let start = stretch.start + i * step + DATA_HEADER_LEN;
+                        admitted.push(Span { start: start as u32, len: len as u32 });
+                    }
+                    Err(how) => self.counters.drop(how, 1),
                 }
-                Err(how) => self.counters.drop(how, 1),
             }
         }
         if admitted.is_empty() {
@@ -138,7 +141,7 @@ impl<P: Port> Worker<P> {
             self.report(id, Report::Active);
         }
         let mut congested = self.is_congested(&stretch, arrival);
-        for span in admitted {
+        for span in admitted.drain(..) {
             let marks = congested && self.is_tcp(span);
             congested &= !marks;
             self.deliver(id, span, if marks { arrival.tos | ecn::CE } else { arrival.tos });
