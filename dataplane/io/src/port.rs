@@ -245,6 +245,15 @@ pub trait Port {
     /// bookkeeping that packets need not wait for. The next turn does the same.
     fn hurry(&mut self) {}
 
+    /// Bytes that the kernel has taken from [`Port::send`] and that have not left, of all sockets, with what it spends on
+    /// them; 0 where that is not known.
+    fn unsent(&self) -> usize {
+        0
+    }
+
+    /// The next turn, should it wait, waits no longer than this.
+    fn wake_after(&mut self, _after: Duration) {}
+
     /// Queues one write to the TUN device: a packet made of `pieces` of the region (at most
     /// [`PIECES_MAX`]), with its virtio header. `packets` is what a failure will be counted as.
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32);

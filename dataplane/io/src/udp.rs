@@ -3,6 +3,7 @@
 //! **Invariant:** nothing that a datagram or a router can cause stops reception. A socket that is replaced
 //! takes its place, its number and what is queued for it along.
 
+mod account;
 mod receive;
 mod send;
 
@@ -62,6 +63,11 @@ impl Socket {
     /// For the table of registered files, which has holes.
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// Bytes below the socket that have not left: the kernel's own account of them.
+    pub(crate) fn unsent(&self) -> usize {
+        self.fd.as_ref().map_or(0, account::unsent)
     }
 
     pub(crate) const fn is_vacant(&self) -> bool {

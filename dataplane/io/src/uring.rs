@@ -94,6 +94,8 @@ pub struct UringPort {
     early: Vec<Event>,
     /// When paused sources are tried again.
     pause_until: Option<Duration>,
+    /// For how long the next turn may wait.
+    patience: Option<Duration>,
     offloads: Offloads,
     limits: Limits,
     deferred: bool,
@@ -126,6 +128,7 @@ impl UringPort {
             sends: Sends::new(limits.slots),
             early: Vec::with_capacity(limits.events_max()),
             pause_until: None,
+            patience: None,
             offloads,
             limits,
             deferred: fallback.is_none(),
@@ -202,7 +205,7 @@ impl UringPort {
     /// Enters the kernel to submit, and to wait if `idle` and nothing is about to complete.
     fn enter(&mut self, idle: bool) -> io::Result<()> {
         match self.ring.prompt() as usize {
-            0 if idle => self.ring.enter(1, self.pause_left()),
+            0 if idle => self.ring.enter(1, self.patience.into_iter().chain(self.pause_left()).min()),
             0 if !self.ring.has_work() => Ok(()),
             prompt => self.ring.enter(prompt, Some(Duration::ZERO)),
         }
@@ -284,10 +287,11 @@ impl Port for UringPort {
             wait &= events.len() == before && !self.take_relief();
             self.enter(wait)?;
             self.reap(events);
-            wait &= events.len() == before && !self.take_relief();
+            wait &= events.len() == before && !self.take_relief() && self.patience.is_none();
             let due = self.sockets[..self.sockets_used].iter().any(|socket| socket.outbox().is_ready());
             rounds += 1;
             if !wait && (!due || rounds >= ROUNDS_MAX) {
+                self.patience = None;
                 return Ok(());
             }
         }
@@ -331,6 +335,14 @@ impl Port for UringPort {
 
     fn hurry(&mut self) {
         self.launch();
+    }
+
+    fn unsent(&self) -> usize {
+        self.sockets[..self.sockets_used].iter().map(Socket::unsent).sum()
+    }
+
+    fn wake_after(&mut self, after: Duration) {
+        self.patience = Some(after);
     }
 
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {

@@ -9,8 +9,10 @@
 
 mod codel;
 mod counters;
+mod fair;
 mod lobby;
 mod mail;
+mod pace;
 #[cfg(test)]
 mod pair;
 mod parcel;

@@ -177,9 +177,9 @@ impl Node {
         let mails = self.office.workers.iter().any(|mail| !mail.is_empty());
         let workers = self.workers.iter();
         mails
-            || workers.into_iter().any(|worker| {
-                !worker.deferred.is_empty() || !worker.ready.is_empty() || worker.port.unread() > 0
-            })
+            || workers
+                .into_iter()
+                .any(|worker| !worker.fair.is_empty() || !worker.ready.is_empty() || worker.port.unread() > 0)
     }
 }
 

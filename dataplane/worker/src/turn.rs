@@ -11,11 +11,14 @@ use std::time::Duration;
 use ringmesh_abi::Rows;
 use ringmesh_io::{BufId, Event, Gso, Joiner, Port, Span, VnetHdr, clock};
 use ringmesh_tunnel::{Drop, PeerId};
+use ringmesh_wire::ip::{self, ecn};
 
 use crate::{
-    codel::Codel,
+    codel::{Codel, PROCESSOR},
     counters::Counters,
+    fair::{Fair, Waiting},
     mail::{Note, Order, SlowMail, WorkerMail},
+    pace::Pace,
     parcel::{Load, Parcel, Pool},
     peers::{Peers, Report},
     precedence::{Moved, Precedence},
@@ -44,8 +47,9 @@ pub(crate) struct Worker<P: Port> {
     pub(crate) heads: Box<Heads>,
     pub(crate) joiner: Joiner,
     pub(crate) writes: Writes,
-    /// Packets that were read while no send buffer was free; they go first, in order.
-    pub(crate) deferred: VecDeque<Deferred>,
+    /// Packets that were read while no send buffer was free, or while the link was behind.
+    pub(crate) fair: Fair<Held>,
+    pub(crate) pace: Pace,
     /// Peers whose waiting packets can leave now.
     pub(crate) ready: VecDeque<PeerId>,
     /// Peers of which the slow thread has not been told all.
@@ -97,7 +101,7 @@ impl<P: Port> Worker<P> {
             port,
             now: Duration::ZERO,
             wall: Duration::ZERO,
-            codel: Codel::default(),
+            codel: Codel::new(PROCESSOR),
             precedence: Precedence::default(),
             tcp_bytes: 0,
             peers: Peers::default(),
@@ -109,7 +113,8 @@ impl<P: Port> Worker<P> {
             heads: Heads::new(),
             joiner,
             writes: Writes { pieces: Vec::with_capacity(4_096), ends: Vec::with_capacity(1_024) },
-            deferred: VecDeque::with_capacity(256),
+            fair: Fair::default(),
+            pace: Pace::default(),
             ready: VecDeque::with_capacity(1_024),
             debtors: VecDeque::with_capacity(64),
             touched: Vec::with_capacity(256),
@@ -158,6 +163,7 @@ impl<P: Port> Worker<P> {
         self.flush_run();
         self.flush_joined();
         self.port.hurry();
+        self.look_below();
         self.give_back();
         self.ask_for_precedence();
         self.publish();
@@ -176,6 +182,9 @@ impl<P: Port> Worker<P> {
         let idle = self.mail().orders.is_empty() && !self.can_unpack();
         if !idle {
             self.bell().on_wake();
+        }
+        if self.pace.is_held() && !self.fair.is_empty() {
+            self.port.wake_after(self.pace.rest());
         }
         idle
     }
@@ -213,12 +222,28 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// A packet to send, behind those that wait already; its buffer goes home when the packet is sealed.
+    /// A packet to send, behind those of its flow that wait already; its buffer goes home when the packet is sealed.
     fn packet(&mut self, buf: BufId, vnet: VnetHdr, span: Span) {
-        let free = self.deferred.is_empty() && self.ready.is_empty();
-        match if free { self.transmit(vnet, span, 0) } else { Sealed::NoSlot { done: 0 } } {
-            Sealed::Done => self.port.release(buf),
-            Sealed::NoSlot { done } => self.deferred.push_back(Deferred { buf, vnet, span, done }),
+        let free = self.fair.is_empty() && self.ready.is_empty();
+        let done = match if free { self.transmit(vnet, span, 0) } else { Sealed::NoSlot { done: 0 } } {
+            Sealed::Done => return self.port.release(buf),
+            Sealed::NoSlot { done } => done,
+        };
+        let now = self.now;
+        let Some(packet) = slice(self.port.region(), span) else { return self.port.release(buf) };
+        self.fair.push(Held { buf, vnet, span }, packet, done, now);
+        if self.pace.is_held() && self.fair.len() > WAITING_MAX {
+            self.lose_fattest();
+        }
+    }
+
+    /// Others must still be read, so the flow that has most in the way loses what it sent first.
+    fn lose_fattest(&mut self) {
+        let Some(place) = self.fair.fattest() else { return };
+        if let Some(one) = self.fair.get(place) {
+            self.fair.remove(place);
+            self.port.release(one.item.buf);
+            self.counters.drop(Drop::QueueFull, 1);
         }
     }
 
@@ -228,24 +253,65 @@ impl<P: Port> Worker<P> {
         self.used.push(buf);
     }
 
-    /// Sends what waits, oldest first: what waited for a session came before what waits for a send buffer.
+    /// Sends what waits: what waited for a session came before what waits for a send buffer or the link.
     fn take_waiting(&mut self) {
         self.take_ready();
         if self.ready.is_empty() {
-            self.take_deferred();
+            self.take_fair();
         }
     }
 
-    fn take_deferred(&mut self) {
-        while let Some(&Deferred { buf, vnet, span, done }) = self.deferred.front() {
-            match (self.transmit(vnet, span, done), self.deferred.front_mut()) {
-                (Sealed::NoSlot { done }, Some(first)) => return first.done = done,
-                (Sealed::NoSlot { .. }, None) => return,
-                (Sealed::Done, _) => {
-                    self.deferred.pop_front();
-                    self.port.release(buf);
+    fn take_fair(&mut self) {
+        self.look_below();
+        while let Some((place, one)) = self.fair.next().and_then(|place| Some((place, self.fair.get(place)?)))
+        {
+            if self.pace.room(0) == 0 {
+                return;
+            }
+            let done = if self.pace.is_held() && self.fair.is_due(place, self.now) {
+                self.slow_down(&one)
+            } else {
+                one.done
+            };
+            let before = self.counters.tx_bytes;
+            let sealed = self.transmit(one.item.vnet, one.item.span, done);
+            let bytes = (self.counters.tx_bytes - before) as usize;
+            match sealed {
+                Sealed::NoSlot { done } => {
+                    self.fair.advance(place, bytes, done);
+                    if bytes == 0 {
+                        return;
+                    }
+                }
+                Sealed::Done => {
+                    self.fair.advance(place, bytes, 0);
+                    self.fair.remove(place);
+                    self.port.release(one.item.buf);
                 }
             }
+        }
+    }
+
+    /// Tells the sender of a packet that its queue stands: by a mark where the flow knows ECN (RFC 3168), else by the
+    /// loss of one segment. Says how many segments are done then.
+    fn slow_down(&mut self, one: &Waiting<Held>) -> usize {
+        let span = one.item.span;
+        let range = span.start as usize..(span.start + span.len) as usize;
+        let Some(packet) = self.port.region().get_mut(range) else { return one.done };
+        let tos = ip::tos_of(packet);
+        if tos & ecn::CE != 0 {
+            ip::set_tos(packet, tos | ecn::CE);
+            return one.done;
+        }
+        self.counters.drop(Drop::Congested, 1);
+        one.done + 1
+    }
+
+    /// Asks the kernel how much of what it got has not left yet, when that is due.
+    fn look_below(&mut self) {
+        if self.pace.wants_look(self.now) {
+            let unsent = self.port.unsent();
+            self.pace.look(self.now, unsent);
         }
     }
 
@@ -522,14 +588,12 @@ pub(crate) struct Arrival {
     pub(crate) waited: Option<Duration>,
 }
 
-/// A packet that was read, and waits for a send buffer.
+/// A packet that was read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deferred {
+pub(crate) struct Held {
     buf: BufId,
     vnet: VnetHdr,
     span: Span,
-    /// Segments that have left already.
-    done: usize,
 }
 
 /// Whether a packet from the TUN device has been dealt with.
@@ -537,7 +601,7 @@ pub(crate) struct Deferred {
 pub(crate) enum Sealed {
     /// Sealed, staged, handed over or dropped: its buffer is free.
     Done,
-    /// Every send buffer is in flight: try again from segment `done` on when one came back.
+    /// Every send buffer is in flight, or the link is behind: try again from segment `done` on.
     NoSlot { done: usize },
 }
 
@@ -551,6 +615,8 @@ pub(crate) fn slice(region: &[u8], span: Span) -> Option<&[u8]> {
     region.get(span.start as usize..span.start as usize + span.len as usize)
 }
 
+/// Packets that may wait while the link is behind: most of a worker's buffers, so that some are left to read others.
+const WAITING_MAX: usize = 28;
 /// Events of one turn that the vector has room for from the start.
 const EVENTS_MAX: usize = 512;
 

@@ -94,6 +94,9 @@ impl<P: Port> Worker<P> {
             Some(Ok(split)) => Shape::of(&split),
             Some(Err(_)) | None => return self.lost(Drop::Malformed),
         };
+        if done >= shape.count {
+            return Sealed::Done;
+        }
         let Some(peer) = self.peers.peer_mut(id) else { return self.wait_for_peer(id, vnet, span, done) };
         let Some(Endpoint::Udp(path)) = peer.endpoint else { return self.lost(Drop::NoEndpoint) };
         let to = Destination {
@@ -155,7 +158,8 @@ impl<P: Port> Worker<P> {
         let mut end = done;
         let segments_max = self.port.max_segments();
         let mtu = self.snapshot.mtu;
-        while end < shape.count {
+        let last = shape.count.min(done.saturating_add(self.pace.room(shape.sealed_len(done, mtu))));
+        while end < last {
             let sealed = shape.sealed_len(end, mtu);
             if !room.is_some_and(|run| run.takes(to, sealed, segments_max)) {
                 let Some(slot) = (!slots.is_full()).then(|| self.port.slot()).flatten() else { break };
@@ -220,6 +224,7 @@ impl<P: Port> Worker<P> {
         seal(&mut jobs);
         let sealed = jobs.len();
         drop(jobs);
+        self.pace.on_sent(bytes);
         peer.tx_bytes += bytes as u64;
         peer.tx_packets += sealed as u64;
         self.counters.tx_packets += sealed as u64;

@@ -14,12 +14,12 @@ fn marks(codel: &mut Codel, from: u64, millis: u64, waited: Duration) -> Vec<u64
 
 #[test]
 fn a_short_wait_is_never_marked() {
-    assert_eq!(marks(&mut Codel::default(), 0, 1_000, TARGET - micros(1)), []);
+    assert_eq!(marks(&mut Codel::new(PROCESSOR), 0, 1_000, PROCESSOR.target - micros(1)), []);
 }
 
 #[test]
 fn a_burst_shorter_than_an_interval_is_left_alone() {
-    let mut codel = Codel::default();
+    let mut codel = Codel::new(PROCESSOR);
     for burst in 0..50 {
         assert_eq!(marks(&mut codel, burst * 20, 4, micros(5_000)), []);
         assert_eq!(marks(&mut codel, burst * 20 + 4, 1, micros(50)), []);
@@ -28,14 +28,14 @@ fn a_burst_shorter_than_an_interval_is_left_alone() {
 
 #[test]
 fn a_standing_queue_is_marked_ever_more_often() {
-    let marks = marks(&mut Codel::default(), 0, 100, micros(2_000));
+    let marks = marks(&mut Codel::new(PROCESSOR), 0, 100, micros(2_000));
     assert_eq!(marks[..4], [5, 10, 13, 16]);
     assert!(marks.len() > 12, "{marks:?}");
 }
 
 #[test]
 fn an_empty_queue_ends_it_and_a_quick_return_is_met_with_the_rate_that_helped() {
-    let mut codel = Codel::default();
+    let mut codel = Codel::new(PROCESSOR);
     let first = marks(&mut codel, 0, 100, micros(2_000)).len();
     assert_eq!(marks(&mut codel, 100, 3, micros(100)), []);
     let again = marks(&mut codel, 103, 100, micros(2_000)).len();
@@ -44,7 +44,7 @@ fn an_empty_queue_ends_it_and_a_quick_return_is_met_with_the_rate_that_helped() 
 
 #[test]
 fn silence_is_not_a_standing_queue() {
-    let mut codel = Codel::default();
+    let mut codel = Codel::new(PROCESSOR);
     for second in 1..100 {
         assert!(!codel.is_due(micros(2_000), Duration::from_secs(second)), "{second} s");
     }
@@ -54,7 +54,7 @@ fn silence_is_not_a_standing_queue() {
 /// and the server busy.
 #[test]
 fn a_sender_that_listens_keeps_the_queue_short() {
-    let (mut codel, mut window, mut queue) = (Codel::default(), 64.0_f64, Vec::new());
+    let (mut codel, mut window, mut queue) = (Codel::new(PROCESSOR), 64.0_f64, Vec::new());
     let (mut waits, mut idle) = (Vec::new(), 0);
     for slot in 0..100_000_u64 {
         let now = micros(1_000_000 + slot * 20);

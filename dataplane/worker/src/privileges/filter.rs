@@ -81,6 +81,10 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         SeccompCondition::new(1, Dword, Eq, libc::SOL_SOCKET as u64)?,
         SeccompCondition::new(2, Dword, Eq, libc::SO_PEERCRED as u64)?,
     ])?;
+    let account = SeccompRule::new(vec![
+        SeccompCondition::new(1, Dword, Eq, libc::SOL_SOCKET as u64)?,
+        SeccompCondition::new(2, Dword, Eq, libc::SO_MEMINFO as u64)?,
+    ])?;
     let steer = SeccompRule::new(vec![
         SeccompCondition::new(1, Dword, Eq, libc::SOL_SOCKET as u64)?,
         SeccompCondition::new(2, Dword, Eq, libc::SO_ATTACH_REUSEPORT_CBPF as u64)?,
@@ -90,7 +94,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         (libc::SYS_setsockopt, vec![steer]),
         (libc::SYS_mmap, vec![not_executable(2)?]),
         (libc::SYS_mprotect, vec![not_executable(2)?]),
-        (libc::SYS_getsockopt, vec![whose_credentials]),
+        (libc::SYS_getsockopt, vec![whose_credentials, account]),
         (libc::SYS_io_uring_register, one_of(1, &[REGISTER_FILES_UPDATE, REGISTER_ENABLE_RINGS])?),
         (libc::SYS_fcntl, one_of(1, &FCNTL.map(i64::from))?),
         (libc::SYS_prctl, one_of(0, &[libc::PR_GET_DUMPABLE.into(), PR_GET_AUXV])?),

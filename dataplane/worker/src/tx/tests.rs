@@ -171,7 +171,9 @@ fn a_super_packet_of_more_segments_than_all_sends_hold_leaves_whole() {
             solo.node.turn();
             arrived.extend(trimmed(&mut solo));
         }
-        assert_eq!(arrived.pop().as_ref(), Some(&after), "{slots} slots");
+        // Another flow's packet need not wait for all of it.
+        let place = arrived.iter().position(|packet| *packet == after);
+        arrived.remove(place.unwrap_or_else(|| panic!("{slots} slots: it is lost")));
         packets::assert_same(&arrived, &segments, format!("{slots} slots"));
     }
 }

@@ -1,0 +1,84 @@
+use super::*;
+
+/// A link of `rate` bytes per second behind a pace that is asked to send as much as it may, for a second: what lay
+/// below at each millisecond, and the bytes that left.
+fn drive(pace: &mut Pace, rate: f64, from: Duration) -> (Vec<usize>, f64) {
+    const SEGMENT: usize = 1_452;
+    let (mut below, mut left, mut queues) = (0.0_f64, 0.0, Vec::new());
+    for step in 0..4_000_u64 {
+        let now = from + Duration::from_micros(step * 250);
+        let leaves = below.min(rate * 0.000_25);
+        below -= leaves;
+        left += leaves;
+        if pace.wants_look(now) {
+            pace.look(now, below as usize);
+        }
+        // What the application has ready: far more than the link takes.
+        let count = pace.room(SEGMENT).min(44);
+        if count > 0 {
+            pace.on_sent(count * SEGMENT);
+            below += (count * SEGMENT) as f64;
+        }
+        if step % 4 == 0 {
+            queues.push(below as usize);
+        }
+    }
+    (queues, left)
+}
+
+#[test]
+fn a_link_that_keeps_up_is_never_held_back() {
+    let mut pace = Pace::default();
+    let mut now = Duration::from_secs(5);
+    for _ in 0..10_000 {
+        now += Duration::from_micros(100);
+        assert_eq!(pace.room(1_452), usize::MAX);
+        pace.on_sent(64_000);
+        if pace.wants_look(now) {
+            pace.look(now, 64_000);
+        }
+    }
+    assert!(!pace.is_held());
+}
+
+#[test]
+fn a_slow_link_keeps_a_short_queue_and_stays_busy() {
+    for megabits in [2.0, 10.0, 50.0, 200.0, 900.0] {
+        let rate = megabits * 1e6 / 8.0;
+        let mut pace = Pace::default();
+        drive(&mut pace, rate, Duration::from_secs(1));
+        let (mut queues, left) = drive(&mut pace, rate, Duration::from_secs(2));
+        queues.sort_unstable();
+        let most = queues[queues.len() * 95 / 100] as f64;
+        assert!(pace.is_held());
+        let allowed = (rate * 2.0 * QUEUE_TIME.as_secs_f64()).max(2.0 * BUDGET_MIN as f64);
+        assert!(most <= allowed, "{megabits} Mbit/s: {most} bytes wait below, {allowed} allowed");
+        assert!(left >= rate * 0.95, "{megabits} Mbit/s: only {:.0} % of it used", left / rate * 100.0);
+    }
+}
+
+#[test]
+fn a_link_that_gets_faster_is_followed() {
+    let mut pace = Pace::default();
+    drive(&mut pace, 1e6, Duration::from_secs(1));
+    drive(&mut pace, 2e7, Duration::from_secs(2));
+    let (_, left) = drive(&mut pace, 2e7, Duration::from_secs(3));
+    assert!(left >= 2e7 * 0.9, "{left}");
+}
+
+#[test]
+fn silence_frees_it() {
+    let mut pace = Pace::default();
+    drive(&mut pace, 1e6, Duration::from_secs(1));
+    assert!(pace.is_held());
+    pace.look(Duration::from_secs(3), 0);
+    assert_eq!(pace.room(1_452), usize::MAX);
+}
+
+#[test]
+fn a_rest_is_as_long_as_half_of_the_queue_takes() {
+    let mut pace = Pace::default();
+    drive(&mut pace, 1e7, Duration::from_secs(1));
+    let rest = pace.rest();
+    assert!((LOOK_INTERVAL..=QUEUE_TIME).contains(&rest), "{rest:?}");
+}
