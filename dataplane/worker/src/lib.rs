@@ -17,6 +17,8 @@ mod pace;
 mod pair;
 mod parcel;
 mod peers;
+#[cfg(feature = "pipeline")]
+pub mod pipeline;
 mod precedence;
 mod privileges;
 mod process;

@@ -10,6 +10,7 @@ pub type Room = (&'static str, &'static str);
 /// Where `unsafe` may stand.
 pub const UNSAFE: &[Room] = &[
     ("benches/lab/src/traffic/sockets.rs", "socket options that no library of ours wraps"),
+    ("benches/micro/benches/pipeline/stepper.rs", "leads a child by fork and ptrace"),
     ("control/daemon/src/os/heap.rs", "the allocator's call has no safe interface"),
     ("control/daemon/src/os/scheduling.rs", "sched_setscheduler, which no library of ours wraps"),
     ("control/daemon/src/os/tun.rs", "ioctls have no safe form; all of them are in this file"),
