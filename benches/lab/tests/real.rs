@@ -6,7 +6,7 @@ use ringmesh_lab::implementations::{Implementation, Kind, Setting};
 use ringmesh_lab::namespaces::Side;
 use ringmesh_lab::pair::{Choice, Pair, PairPlan};
 use ringmesh_lab::progress::Screen;
-use ringmesh_lab::suite::{self, FlowNumber, Metric, Profile};
+use ringmesh_lab::suite::{self, Flooded, FlowNumber, Metric, Profile, Stage, SuitePlan};
 use ringmesh_lab::traffic::{Limit, Outcome, Ping, Plan, Sweep, Tcp, Udp};
 use ringmesh_lab::{Executables, clock, needs};
 use std::fs;
@@ -91,7 +91,7 @@ fn a_call_is_watched_alone_and_beside_streams() {
     let Some(choice) = wireguard_go() else { return };
     let pair = Pair::start(&PairPlan::of(&choice), &executables()).expect("a tunnel");
     let mut plan = Profile::Voip.plan(1.0);
-    plan.flow.as_mut().expect("a call").millis = 600;
+    plan.flow.millis = 600;
     let values = suite::run(&pair, &plan, &mut Screen::new(true)).expect("all stages");
     for beside in [false, true] {
         let number = |what| values.get(&Metric::Flow { what, beside }).copied().expect("measured");
@@ -100,6 +100,31 @@ fn a_call_is_watched_alone_and_beside_streams() {
     }
     assert!(values[&Metric::TcpBeside] > 1e6, "both streams ran beside it");
     assert!(!values.contains_key(&Metric::TcpUp), "nothing else was asked for");
+}
+
+#[test]
+fn what_is_left_beside_floods_is_measured() {
+    let Some(choice) = wireguard_go() else { return };
+    let pair = Pair::start(&PairPlan::of(&choice), &executables()).expect("a tunnel");
+    let plan = SuitePlan {
+        tcp_millis: 300,
+        probes: 40,
+        trial_millis: 100,
+        confirm_millis: 200,
+        ..SuitePlan::quick()
+    };
+    let plan = plan.only(&[Stage::Flood, Stage::Handshakes, Stage::Yield]);
+    let values = suite::run(&pair, &plan, &mut Screen::new(true)).expect("all stages");
+    for flooded in Flooded::ALL {
+        assert!(values[&Metric::FloodRate(flooded)] > 1_000.0, "{values:?}");
+        assert!((0.0..2.0).contains(&values[&Metric::FloodTcp(flooded)]), "{values:?}");
+    }
+    assert!(
+        values[&Metric::FloodSent] > values[&Metric::UdpRate(1_372)],
+        "past the highest rate: {values:?}"
+    );
+    assert!((0.0..2.0).contains(&values[&Metric::UdpFlooded(1_372)]), "{values:?}");
+    assert!((0.2..5.0).contains(&values[&Metric::TcpProbed]), "{values:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::pair::{Choice, Pair, PairPlan};
 use crate::progress::Screen;
 use crate::scale;
 use crate::soak;
-use crate::suite::{self, Profile, SuitePlan, Values};
+use crate::suite::{self, Profile, Stage, SuitePlan, Values};
 use crate::{Error, Executables, Result, guard, needs};
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,6 +39,9 @@ pub struct BenchArgs {
     /// Measure what one kind of use notices, instead of the general table.
     #[arg(long, value_enum, value_name = "USE", conflicts_with_all = ["quick", "soak", "scale"])]
     profile: Option<Profile>,
+    /// Measure only these stages, separated by commas.
+    #[arg(long, value_enum, value_name = "STAGES", value_delimiter = ',', conflicts_with_all = ["soak", "scale"])]
+    only: Vec<Stage>,
     /// Print one JSON value instead of progress and a table.
     #[arg(long)]
     json: bool,
@@ -138,9 +141,10 @@ fn compare(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> 
         None if args.quick => SuitePlan::quick(),
         None => SuitePlan::full(args.seconds),
     };
+    let plan = if args.only.is_empty() { plan } else { plan.only(&args.only) };
     let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 3 });
     let choices = choices(args, executables)?;
-    let mut results = Results::new(Host::here(), choices.iter().map(Entry::of).collect());
+    let mut results = Results::new(Host::here(), !args.no_offloads, choices.iter().map(Entry::of).collect());
     for round in 1..=rounds {
         for (choice, entry) in choices.iter().zip(&mut results.entries) {
             screen.line(&format!("\nround {round} of {rounds}: {}", choice.label()));

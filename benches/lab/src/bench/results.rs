@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Results {
     /// What it was measured on.
     pub host: Host,
+    /// Whether super-packets crossed the wire whole.
+    pub offloads: bool,
     /// In the order of measuring.
     pub entries: Vec<Entry>,
 }
@@ -73,8 +75,8 @@ fn value(round: &Result<Values, String>, metric: Metric) -> Option<f64> {
 
 impl Results {
     /// Nothing measured yet.
-    pub const fn new(host: Host, entries: Vec<Entry>) -> Self {
-        Self { host, entries }
+    pub const fn new(host: Host, offloads: bool, entries: Vec<Entry>) -> Self {
+        Self { host, offloads, entries }
     }
 
     /// Whether every round of the first entry succeeded.
@@ -117,7 +119,7 @@ impl Results {
             .filter_map(|(metric, kind)| Some((metric, kind, own.ratio(self.best(kind, metric)?, metric)?)));
         compared
             .filter(|(metric, _, ratio)| {
-                metric.is_better_high() == (ratio.median < 1.0) && ratio.median != 1.0
+                metric.is_compared() && metric.is_better_high() == (ratio.median < 1.0) && ratio.median != 1.0
             })
             .collect()
     }
@@ -132,8 +134,7 @@ impl Results {
         }
         let mut table = Table::with_headings(headings);
         for metric in self.metrics() {
-            let direction = if metric.is_better_high() { "more" } else { "less" };
-            let mut row = vec![metric.title(), direction.to_owned()];
+            let mut row = vec![metric.title(), direction(metric).to_owned()];
             row.extend(own.map(|own| shown(own, metric)));
             for kind in self.others() {
                 let best = self.best(kind, metric);
@@ -174,8 +175,20 @@ impl Results {
         notes.push(format!(
             "{rounds} interleaved rounds; each implementation at the setting that suits it best"
         ));
+        if !self.offloads {
+            notes.push("a wire without segment offload: every packet crosses it by itself".to_owned());
+        }
         notes.push(self.host.line());
         notes
+    }
+}
+
+/// What is better; nothing where a number only says what was done.
+const fn direction(metric: Metric) -> &'static str {
+    match (metric.is_compared(), metric.is_better_high()) {
+        (false, _) => "",
+        (true, true) => "more",
+        (true, false) => "less",
     }
 }
 
@@ -230,8 +243,9 @@ impl Serialize for Results {
                 }
             }
         }
-        let mut results = serializer.serialize_struct("Results", 3)?;
+        let mut results = serializer.serialize_struct("Results", 4)?;
         results.serialize_field("host", &self.host)?;
+        results.serialize_field("offloads", &self.offloads)?;
         results.serialize_field("entries", &self.entries)?;
         results.serialize_field("ratios", &ratios)?;
         results.end()

@@ -147,7 +147,7 @@ fn sorted(outcomes: &[Outcome]) -> (Vec<&crate::traffic::TcpReport>, Vec<&crate:
         match outcome {
             Outcome::Tcp(report) => streams.push(report),
             Outcome::Udp(report) => datagrams.push(report),
-            Outcome::Served | Outcome::Ping(_) | Outcome::Sweep(_) => {}
+            Outcome::Served | Outcome::Ping(_) | Outcome::Sweep(_) | Outcome::Flood(_) => {}
         }
     }
     (streams, datagrams)

@@ -39,8 +39,58 @@ pub enum Metric {
     },
     /// Those streams' rate, all together: payload bits per second.
     TcpBeside,
+    /// What a TCP stream keeps of its rate while small packets share the tunnel with it.
+    TcpProbed,
+    /// Datagrams of this many bytes per second that arrive when far more are sent, as a share of [`Self::UdpRate`].
+    UdpFlooded(u32),
+    /// The same share of datagrams sent at [`Self::UdpRate`] while as many others go past the tunnel to a closed
+    /// port: what the sender of a flood takes from any tunnel on this machine.
+    UdpBesideClosed(u32),
+    /// Datagrams per second that the flood's sender got rid of, into the tunnel.
+    FloodSent,
+    /// The same to a closed port.
+    FloodSentClosed,
+    /// What is left of one TCP stream while a flood of initiations goes on, as a share of its rate before.
+    FloodTcp(Flooded),
+    /// The 99th percentile of round trips meanwhile, as a multiple of that before.
+    FloodRtt(Flooded),
+    /// Initiations per second that were sent.
+    FloodRate(Flooded),
     /// Resident memory of both ends' processes after all that, in bytes (shared pages counted once).
     Memory,
+}
+
+/// Where a flood of handshake initiations goes, and what is right about them.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Flooded {
+    /// A port of the host that nothing listens on: what sending and receiving the flood costs by itself.
+    ClosedPort,
+    /// The tunnel's port; the first MAC is noise.
+    Junk,
+    /// The tunnel's port; the first MAC is right, and every one comes from another address.
+    Sound,
+}
+
+impl Flooded {
+    /// In the order of measuring.
+    pub const ALL: [Self; 3] = [Self::ClosedPort, Self::Junk, Self::Sound];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::ClosedPort => "closed_port",
+            Self::Junk => "junk_mac1",
+            Self::Sound => "sound_mac1",
+        }
+    }
+
+    /// For people.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::ClosedPort => "flood to a closed port",
+            Self::Junk => "handshake flood, MAC1 junk",
+            Self::Sound => "handshake flood, MAC1 right",
+        }
+    }
 }
 
 /// One number of a paced flow.
@@ -105,6 +155,14 @@ impl Metric {
             Self::Flow { what, beside: false } => format!("flow_{}", what.key()),
             Self::Flow { what, beside: true } => format!("flow_beside_tcp_{}", what.key()),
             Self::TcpBeside => "tcp_beside_flow_bits_per_sec".to_owned(),
+            Self::TcpProbed => "tcp_beside_probes_share".to_owned(),
+            Self::UdpFlooded(size) => format!("udp_{size}_flooded_share"),
+            Self::UdpBesideClosed(size) => format!("udp_{size}_beside_closed_port_flood_share"),
+            Self::FloodSent => "udp_flood_sent_packets_per_sec".to_owned(),
+            Self::FloodSentClosed => "udp_closed_port_flood_sent_packets_per_sec".to_owned(),
+            Self::FloodTcp(flooded) => format!("handshake_flood_{}_tcp_share", flooded.key()),
+            Self::FloodRtt(flooded) => format!("handshake_flood_{}_rtt_p99_ratio", flooded.key()),
+            Self::FloodRate(flooded) => format!("handshake_flood_{}_packets_per_sec", flooded.key()),
             Self::Memory => "memory_bytes".to_owned(),
         }
     }
@@ -127,13 +185,39 @@ impl Metric {
             Self::Flow { what, beside: false } => format!("flow, {}", what.title()),
             Self::Flow { what, beside: true } => format!("flow beside TCP, {}", what.title()),
             Self::TcpBeside => "that TCP, all streams".to_owned(),
+            Self::TcpProbed => "TCP beside probes, of its rate alone".to_owned(),
+            Self::UdpFlooded(size) => format!("UDP {size} B flooded, arrives of its highest rate"),
+            Self::UdpBesideClosed(size) => {
+                format!("UDP {size} B at that rate, flood to a closed port beside")
+            }
+            Self::FloodSent => "that flood, sent into the tunnel".to_owned(),
+            Self::FloodSentClosed => "that flood, sent to a closed port".to_owned(),
+            Self::FloodTcp(flooded) => format!("{}: TCP left", flooded.title()),
+            Self::FloodRtt(flooded) => format!("{}: round trip p99, times", flooded.title()),
+            Self::FloodRate(flooded) => format!("{}: sent", flooded.title()),
             Self::Memory => "memory, both ends".to_owned(),
         }
+    }
+
+    /// Whether the number says how well a tunnel does; the others say what was done to it.
+    pub const fn is_compared(self) -> bool {
+        !matches!(
+            self,
+            Self::FloodSent
+                | Self::FloodSentClosed
+                | Self::FloodRate(_)
+                | Self::FloodTcp(Flooded::ClosedPort)
+                | Self::FloodRtt(Flooded::ClosedPort)
+                | Self::UdpBesideClosed(_)
+        )
     }
 
     /// Whether more is better.
     pub const fn is_better_high(self) -> bool {
         match self {
+            Self::TcpProbed | Self::UdpFlooded(_) | Self::UdpBesideClosed(_) | Self::FloodTcp(_) => true,
+            Self::FloodSent | Self::FloodSentClosed | Self::FloodRate(_) => true,
+            Self::FloodRtt(_) => false,
             Self::TcpUp | Self::TcpDown | Self::TcpMany | Self::TcpBeside => true,
             Self::UdpRate(_) | Self::UdpSegmented => true,
             Self::Flow { what, .. } => matches!(what, FlowNumber::Delivered),
@@ -153,7 +237,13 @@ impl Metric {
             Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 | Self::Jitter => {
                 table::micros(value)
             }
-            Self::UdpRate(_) => format!("{}/s", table::count(value)),
+            Self::TcpProbed | Self::UdpFlooded(_) | Self::UdpBesideClosed(_) | Self::FloodTcp(_) => {
+                format!("{:.0} %", value * 100.0)
+            }
+            Self::FloodRtt(_) => format!("{value:.2} ×"),
+            Self::UdpRate(_) | Self::FloodSent | Self::FloodSentClosed | Self::FloodRate(_) => {
+                format!("{}/s", table::count(value))
+            }
             Self::Memory => table::bytes(value),
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! Nothing is measured while something else of ours runs, but for the round trips under load, which are the point of their stage.
 
+mod adversity;
 mod metric;
 mod profile;
+mod stage;
 
-pub use metric::{FlowNumber, Metric};
+pub use metric::{Flooded, FlowNumber, Metric};
 pub use profile::{FlowPlan, Profile};
+pub use stage::Stage;
 
 use crate::measure::process::{self, Usage};
 use crate::namespaces::Side;
@@ -15,7 +18,8 @@ use crate::progress::Screen;
 use crate::table;
 use crate::traffic::{Limit, Outcome, Ping, PingReport, Plan, Search, Tcp, TcpReport, Udp, UdpReport};
 use crate::{Error, Result, clock};
-use std::collections::BTreeMap;
+use clap::ValueEnum;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The share of datagrams that may be lost at "the highest rate".
@@ -36,11 +40,13 @@ const PROBE_SIZE: u32 = 64;
 /// How much is measured.
 #[derive(Clone, Debug)]
 pub struct SuitePlan {
-    /// Milliseconds of each TCP stage; 0 leaves them out.
+    /// Which stages.
+    pub stages: BTreeSet<Stage>,
+    /// Milliseconds of each TCP stream.
     pub tcp_millis: u64,
-    /// Streams of the stage with several; 0 leaves it out.
+    /// Streams of the stage with several.
     pub streams: u32,
-    /// Probes of the idle round trip; 0 leaves it out.
+    /// Probes of the idle round trip.
     pub probes: u32,
     /// UDP payload sizes whose highest rate is searched.
     pub udp_sizes: Vec<u32>,
@@ -48,39 +54,41 @@ pub struct SuitePlan {
     pub trial_millis: u64,
     /// Milliseconds of the run that confirms it.
     pub confirm_millis: u64,
-    /// Whether the stages with segment offload and jitter run, too.
-    pub extras: bool,
     /// The flow that is watched alone and beside streams.
-    pub flow: Option<FlowPlan>,
+    pub flow: FlowPlan,
 }
 
 impl SuitePlan {
     /// For comparisons: `secs` per stream.
     pub fn full(secs: f64) -> Self {
         Self {
+            stages: Stage::value_variants().iter().copied().collect(),
             tcp_millis: (secs * 1_000.0) as u64,
             streams: 4,
             probes: 400,
             udp_sizes: vec![64, 512, 1_372],
             trial_millis: 400,
             confirm_millis: 1_500,
-            extras: true,
-            flow: None,
+            flow: FlowPlan::game(secs),
         }
     }
 
     /// For a first look: under half a minute.
     pub fn quick() -> Self {
         Self {
+            stages: [Stage::Idle, Stage::Tcp, Stage::Udp].into(),
             tcp_millis: 2_500,
-            streams: 0,
             probes: 200,
-            udp_sizes: vec![64, 512, 1_372],
             trial_millis: 250,
             confirm_millis: 600,
-            extras: false,
-            flow: None,
+            ..Self::full(2.5)
         }
+    }
+
+    /// The same measurements of other stages.
+    #[must_use]
+    pub fn only(self, stages: &[Stage]) -> Self {
+        Self { stages: stages.iter().copied().collect(), ..self }
     }
 }
 
@@ -93,22 +101,8 @@ pub type Values = BTreeMap<Metric, f64>;
 /// When a stage cannot be run to its end, or a byte arrives wrong.
 pub fn run(pair: &Pair, plan: &SuitePlan, screen: &mut Screen) -> Result<Values> {
     let mut suite = Suite { pair, plan, screen, values: Values::new() };
-    if plan.probes > 0 {
-        suite.idle_round_trips()?;
-    }
-    if plan.tcp_millis > 0 {
-        suite.streams()?;
-    }
-    for size in &plan.udp_sizes {
-        suite.highest_rate(*size)?;
-    }
-    if plan.extras {
-        suite.segmented()?;
-        suite.jitter()?;
-    }
-    if let Some(flow) = &plan.flow {
-        suite.flow(flow, false)?;
-        suite.flow_beside_streams(flow)?;
+    for stage in &plan.stages {
+        suite.stage(*stage)?;
     }
     suite.values.insert(Metric::Memory, pair.usage().pss_bytes);
     Ok(suite.values)
@@ -122,6 +116,24 @@ struct Suite<'a> {
 }
 
 impl Suite<'_> {
+    fn stage(&mut self, stage: Stage) -> Result<()> {
+        match stage {
+            Stage::Idle => self.idle_round_trips(),
+            Stage::Tcp => self.streams(),
+            Stage::Streams => self.many_streams(),
+            Stage::Yield => self.given_up(),
+            Stage::Udp => self.plan.udp_sizes.iter().try_for_each(|size| self.highest_rate(*size)),
+            Stage::Flood => self.flooded(),
+            Stage::Segmented => self.segmented(),
+            Stage::Jitter => self.jitter(),
+            Stage::Flow => {
+                self.flow(&self.plan.flow, false)?;
+                self.flow_beside_streams(&self.plan.flow)
+            }
+            Stage::Handshakes => self.handshakes(),
+        }
+    }
+
     fn idle_round_trips(&mut self) -> Result<()> {
         self.screen.begin("round trips, idle");
         let report = self.ping(self.plan.probes)?.finish(&mut |_| ()).and_then(expect_ping)?;
@@ -129,13 +141,11 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// Both directions, then several at once. Round trips under load are taken during the first.
+    /// Both directions. Round trips under load are taken during the first.
     fn streams(&mut self) -> Result<()> {
         let before = Cost::now(self.pair);
         self.screen.begin("TCP from A to B");
-        // The probes begin with the stream and end shortly before it.
-        let probes = self.plan.tcp_millis * 900 / PROBE_INTERVAL_US;
-        let pinging = self.ping(u32::try_from(probes).unwrap_or(u32::MAX))?;
+        let pinging = self.ping(self.probes_of_a_stream())?;
         let up = self.tcp(&self.upload())?;
         let loaded = pinging.finish(&mut |_| ()).and_then(expect_ping)?;
         self.keep(Metric::TcpUp, up.bits_per_sec());
@@ -148,12 +158,36 @@ impl Suite<'_> {
         self.keep_round_trips(&loaded, Metric::RttLoadP50, Metric::RttLoadP99);
         self.values.insert(Metric::CpuPerGb, cost.usage.cpu_secs() / gigabytes);
         self.values.insert(Metric::SoftirqPerGb, cost.softirq_secs / gigabytes);
-        if self.plan.streams > 0 {
-            self.screen.begin(format!("TCP, {} streams", self.plan.streams));
-            let many = self.tcp(&Tcp { streams: self.plan.streams, ..self.upload() })?;
-            self.keep(Metric::TcpMany, many.bits_per_sec());
-        }
         Ok(())
+    }
+
+    fn many_streams(&mut self) -> Result<()> {
+        self.screen.begin(format!("TCP, {} streams", self.plan.streams));
+        let many = self.tcp(&Tcp { streams: self.plan.streams, ..self.upload() })?;
+        self.keep(Metric::TcpMany, many.bits_per_sec());
+        Ok(())
+    }
+
+    /// A stream without, with, with and without probes beside it: what slowed the machine down slowed both.
+    fn given_up(&mut self) -> Result<()> {
+        self.screen.begin("TCP with and without probes");
+        let [mut without, mut with] = [0.0, 0.0];
+        for probed in [false, true, true, false] {
+            let probes = if probed { self.probes_of_a_stream() } else { 0 };
+            let pinging = (probes > 0).then(|| self.ping(probes)).transpose()?;
+            let bits = self.tcp(&self.upload())?.bits_per_sec();
+            *(if probed { &mut with } else { &mut without }) += bits;
+            if let Some(pinging) = pinging {
+                pinging.finish(&mut |_| ()).and_then(expect_ping)?;
+            }
+        }
+        self.keep(Metric::TcpProbed, with / without);
+        Ok(())
+    }
+
+    /// Probes that begin with a stream and end shortly before it.
+    fn probes_of_a_stream(&self) -> u32 {
+        u32::try_from(self.plan.tcp_millis * 900 / PROBE_INTERVAL_US).unwrap_or(u32::MAX)
     }
 
     fn highest_rate(&mut self, size: u32) -> Result<()> {
@@ -171,8 +205,7 @@ impl Suite<'_> {
     }
 
     fn jitter(&mut self) -> Result<()> {
-        let Some(size) = self.plan.udp_sizes.last().copied() else { return Ok(()) };
-        let Some(rate) = self.values.get(&Metric::UdpRate(size)).copied() else { return Ok(()) };
+        let Some((size, rate)) = self.largest_rate()? else { return Ok(()) };
         self.screen.begin("UDP at half the highest rate");
         let udp = Udp {
             to: Pair::address(Side::B, false),
@@ -184,6 +217,15 @@ impl Suite<'_> {
         let outcome = self.traffic(&Plan::Udp(udp))?;
         self.keep(Metric::Jitter, expect_udp(outcome)?.jitter_us);
         Ok(())
+    }
+
+    /// The largest size of datagrams and its highest rate, which is searched unless it is known.
+    fn largest_rate(&mut self) -> Result<Option<(u32, f64)>> {
+        let Some(size) = self.plan.udp_sizes.last().copied() else { return Ok(None) };
+        if !self.values.contains_key(&Metric::UdpRate(size)) {
+            self.highest_rate(size)?;
+        }
+        Ok(self.values.get(&Metric::UdpRate(size)).map(|rate| (size, *rate)))
     }
 
     /// One flow for its time: datagrams one way and round trips, both at its pace.
@@ -296,7 +338,9 @@ fn expect_ping(outcome: Outcome) -> Result<PingReport> {
     match outcome {
         Outcome::Ping(report) if report.received > 0 => Ok(report),
         Outcome::Ping(_) => Err(Error::Tunnel("no probe was answered".to_owned())),
-        Outcome::Served | Outcome::Tcp(_) | Outcome::Udp(_) | Outcome::Sweep(_) => Err(senseless()),
+        Outcome::Served | Outcome::Tcp(_) | Outcome::Udp(_) | Outcome::Sweep(_) | Outcome::Flood(_) => {
+            Err(senseless())
+        }
     }
 }
 

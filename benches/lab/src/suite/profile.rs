@@ -4,7 +4,7 @@
 //! times, and each notices variation, not the mean. So the flow is what is measured, and the bulk is what it is
 //! measured against; the bulk's own rate stands beside it, since a tunnel that slows it down has an easy time.
 
-use super::SuitePlan;
+use super::{Stage, SuitePlan};
 
 /// One kind of use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -42,6 +42,11 @@ const CALL: FlowPlan = FlowPlan { rate_pps: 50, size: 172, millis: 0, uploads: 1
 const FLOW_PACKETS_MIN: u64 = 300;
 
 impl FlowPlan {
+    /// A game beside two uploads, watched for `secs` or as long as a percentile needs.
+    pub fn game(secs: f64) -> Self {
+        GAME.lasting(secs)
+    }
+
     fn lasting(self, secs: f64) -> Self {
         let enough = FLOW_PACKETS_MIN * 1_000 / u64::from(self.rate_pps);
         Self { millis: enough.max((secs * 1_000.0) as u64), ..self }
@@ -51,21 +56,12 @@ impl FlowPlan {
 impl Profile {
     /// Its measurements, each stream for `secs`, each flow at least as long as a percentile needs.
     pub fn plan(self, secs: f64) -> SuitePlan {
-        let full = SuitePlan::full(secs);
-        let only = |flow: FlowPlan| SuitePlan {
-            tcp_millis: 0,
-            streams: 0,
-            probes: 0,
-            udp_sizes: Vec::new(),
-            extras: false,
-            flow: Some(flow.lasting(secs)),
-            ..SuitePlan::full(secs)
-        };
+        let with = |flow: FlowPlan| SuitePlan { flow: flow.lasting(secs), ..SuitePlan::full(secs) };
         match self {
-            Self::Gaming => only(GAME),
-            Self::Voip => only(CALL),
-            Self::Bulk => SuitePlan { probes: 0, udp_sizes: Vec::new(), ..full },
-            Self::Mixed => SuitePlan { flow: Some(FlowPlan { downloads: 2, ..GAME }.lasting(secs)), ..full },
+            Self::Gaming => with(GAME).only(&[Stage::Flow]),
+            Self::Voip => with(CALL).only(&[Stage::Flow]),
+            Self::Bulk => SuitePlan::full(secs).only(&[Stage::Tcp, Stage::Streams, Stage::Segmented]),
+            Self::Mixed => with(FlowPlan { downloads: 2, ..GAME }),
         }
     }
 }

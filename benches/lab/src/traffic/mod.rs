@@ -9,6 +9,8 @@
 
 mod child;
 mod echo;
+mod flood;
+mod initiation;
 mod numbered;
 mod pattern;
 mod plan;
@@ -21,8 +23,11 @@ mod tcp;
 mod udp;
 
 pub use child::Run;
-pub use plan::{Limit, Ping, Plan, Search, Sweep, Tcp, Udp};
-pub use report::{Delays, Outcome, PingReport, Progress, Slot, SweepReport, TcpReport, UdpReport};
+pub use flood::SPOOFED;
+pub use plan::{Flood, Flooding, Limit, Ping, Plan, Search, Sweep, Tcp, Udp};
+pub use report::{
+    Delays, FloodReport, Outcome, PingReport, Progress, Slot, SweepReport, TcpReport, UdpReport,
+};
 
 use crate::{Error, Result};
 use report::Line;
@@ -41,6 +46,8 @@ const NUMBERED_PORT: u16 = 7_002;
 const NUMBERED_GRO_PORT: u16 = 7_003;
 /// The port that sends every datagram back.
 const ECHO_PORT: u16 = 7_004;
+/// A port that nothing listens on.
+pub const CLOSED_PORT: u16 = 7_005;
 
 /// `lab-traffic PLAN`: for the laboratory itself, not for people.
 #[derive(Clone, Debug, clap::Args)]
@@ -75,6 +82,7 @@ fn execute(plan: &Plan) -> Result<Outcome> {
         Plan::Search(plan) => search::highest_rate(plan, &mut show).map(Outcome::Udp),
         Plan::Ping(plan) => echo::ping(plan).map(Outcome::Ping),
         Plan::Sweep(plan) => sweep::every_size(plan).map(Outcome::Sweep),
+        Plan::Flood(plan) => flood::flood(plan).map(Outcome::Flood),
     }
 }
 

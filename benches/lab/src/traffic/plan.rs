@@ -1,7 +1,7 @@
 //! What a traffic process is asked to do.
 
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One task for one process.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -19,6 +19,8 @@ pub enum Plan {
     Ping(Ping),
     /// One datagram of each size, there and back.
     Sweep(Sweep),
+    /// As many datagrams as one core can send.
+    Flood(Flood),
 }
 
 /// TCP streams to or from the sink.
@@ -115,4 +117,31 @@ pub struct Sweep {
     pub from_size: u32,
     /// The largest.
     pub to_size: u32,
+}
+
+/// As many datagrams as one core can send; nobody counts where they arrive.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Flood {
+    /// Where they go.
+    pub to: SocketAddr,
+    /// What they are.
+    pub what: Flooding,
+    /// How long.
+    pub millis: u64,
+}
+
+/// What a flood consists of.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flooding {
+    /// Datagrams with this many bytes of nothing in particular.
+    Plain(u32),
+    /// Handshake initiations for the device with this public key, each from another address of
+    /// [`super::SPOOFED`]. They look right from outside and lead to no session.
+    Initiations {
+        /// The device's key, which MAC1 is made with.
+        responder: [u8; 32],
+        /// Whether MAC1 is right (paper, section 5.4.4).
+        sound: bool,
+    },
 }

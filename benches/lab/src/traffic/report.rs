@@ -43,6 +43,8 @@ pub enum Outcome {
     Ping(PingReport),
     /// Of [`super::Sweep`].
     Sweep(SweepReport),
+    /// Of [`super::Flood`].
+    Flood(FloodReport),
 }
 
 /// Streams whose every byte was the right one.
@@ -140,6 +142,24 @@ pub struct SweepReport {
     pub lost: Vec<u32>,
     /// Sizes that came back with other bytes.
     pub damaged: Vec<u32>,
+}
+
+/// Datagrams that left.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct FloodReport {
+    /// Datagrams that the system took.
+    pub sent: u64,
+    /// Datagrams that it refused.
+    pub refused: u64,
+    /// Seconds of sending.
+    pub secs: f64,
+}
+
+impl FloodReport {
+    /// Datagrams per second that left.
+    pub fn packets_per_sec(&self) -> f64 {
+        if self.secs > 0.0 { self.sent as f64 / self.secs } else { 0.0 }
+    }
 }
 
 /// A distribution of times in microseconds.

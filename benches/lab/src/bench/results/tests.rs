@@ -9,6 +9,7 @@ fn entry(kind: Kind, label: &str, rounds: &[(f64, f64)]) -> Entry {
 fn results() -> Results {
     Results::new(
         Host::here(),
+        true,
         vec![
             entry(Kind::Ringmesh, "", &[(4e9, 1.0), (5e9, 1.2), (4.2e9, 1.1)]),
             entry(Kind::BoringtunCli, "-t 4", &[(1e9, 6.0), (1e9, 6.0), (1e9, 6.0)]),
@@ -57,6 +58,21 @@ fn a_failed_round_is_told_and_leaves_the_others_in_step() {
     assert!(results.text().contains("boringtun-cli -t 1 failed in a round: no packet crossed"));
     results.entries[0].rounds[1] = Err("cut".to_owned());
     assert!(!results.is_complete());
+}
+
+#[test]
+fn what_was_done_to_a_tunnel_is_shown_and_is_no_loss() {
+    let mut results = results();
+    for (entry, sent) in results.entries.iter_mut().zip([1e5, 2e5, 3e5, 4e5]) {
+        entry.rounds = vec![Ok([(Metric::FloodSent, sent), (Metric::UdpFlooded(64), 0.5)].into())];
+    }
+    assert_eq!(results.losses(), []);
+    let text = results.text();
+    let row = text.lines().find(|line| line.starts_with("that flood, sent into")).expect("a row");
+    assert!(row.contains("100k/s") && !row.contains("more"), "{row}");
+    assert!(!text.contains("segment offload"), "{text}");
+    results.offloads = false;
+    assert!(results.text().contains("a wire without segment offload"));
 }
 
 #[test]
