@@ -16,7 +16,6 @@ mod doorkeeper;
 mod initiator;
 mod output;
 mod responder;
-mod schedule;
 mod timing;
 
 pub use output::{Output, PeerConfig, PeerView, Place, Sent};
@@ -37,8 +36,8 @@ use crate::peers::{Life, Peer, Peers};
 use crate::random::Random;
 use crate::tai64n::{StampClock, Tai64N};
 use crate::timers::Stamps;
+use crate::wheel::Wheel;
 use doorkeeper::Doorkeeper;
-use schedule::Schedule;
 
 /// The slow half of one device.
 pub struct Device {
@@ -48,7 +47,7 @@ pub struct Device {
     doorkeeper: Doorkeeper,
     peers: Peers,
     indices: Indices,
-    schedule: Schedule,
+    wheel: Wheel,
     outputs: VecDeque<Output>,
 }
 
@@ -66,7 +65,7 @@ impl Device {
             identity: None,
             peers: Peers::default(),
             indices: Indices::default(),
-            schedule: Schedule::default(),
+            wheel: Wheel::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -194,8 +193,10 @@ impl Device {
         }
         self.drop_attempt(id);
         self.forget_sessions(id);
-        if let Some(peer) = self.peers.remove(id) {
-            self.schedule.set(id, peer.life().and_then(|life| life.due), None);
+        if let Some(mut peer) = self.peers.remove(id)
+            && let Some(life) = peer.life_mut()
+        {
+            self.wheel.set(&mut life.timer, id, None);
         }
     }
 
@@ -257,10 +258,11 @@ impl Device {
         self.outputs.pop_front()
     }
 
-    /// When [`Device::handle_timeout`] is to be called, since boot, and why.
+    /// When [`Device::handle_timeout`] is to be called, since boot, and why. It may then find that nothing is due yet; what
+    /// is due is never attended to early, and by less than [`TICK`](crate::limits::TICK) late.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
-        self.schedule.first().map(|(at, _, due)| (at, due.reason()))
+        self.wheel.poll_timeout().map(|(at, due)| (at, due.reason()))
     }
 
     // Inside.
@@ -290,8 +292,7 @@ impl Device {
     fn reschedule(&mut self, id: PeerId) {
         let Some(life) = self.peers.life_mut(id) else { return };
         let next = life.timers.next(&life.stamps);
-        self.schedule.set(id, life.due, next);
-        life.due = next.map(|(at, _)| at);
+        self.wheel.set(&mut life.timer, id, next);
     }
 }
 

@@ -6,42 +6,42 @@
 //!
 //! **Invariant:** an index is held by at most one peer at a time, over the whole device.
 
+mod table;
+
+pub use table::Table;
+
 use crate::PeerId;
 use crate::random::Random;
-use std::collections::BTreeMap;
 
 /// How often a collision is answered by another draw. At 2^20 held indices per worker (more than any table
 /// of peers fills) all of them collide with a chance of 2^-64.
 const DRAWS: u32 = 16;
 
-/// All indices in use. Ordered, so that nothing depends on a hash function's secret.
+/// All indices in use.
 #[derive(Default)]
 pub(crate) struct Indices {
-    held: BTreeMap<u32, PeerId>,
+    held: Table,
 }
 
 impl Indices {
-    /// Draws an index for `peer` that nobody holds; `None` only when the worker's 2^24 are all but used up.
+    /// Draws an index for `peer` that nobody holds; `None` when the table is full, or the worker's 2^24 are all but used up.
     pub(crate) fn insert(&mut self, random: &mut Random, owner: u8, peer: PeerId) -> Option<u32> {
         (0..DRAWS).find_map(|_| {
             let [a, b, c] = random.array();
             let index = u32::from_le_bytes([owner, a, b, c]);
-            if self.held.contains_key(&index) {
-                return None;
-            }
-            self.held.insert(index, peer);
-            Some(index)
+            let free = self.held.get(index).is_none();
+            (free && self.held.insert(index, peer)).then_some(index)
         })
     }
 
     /// Who holds `index`.
     pub(crate) fn holder(&self, index: u32) -> Option<PeerId> {
-        self.held.get(&index).copied()
+        self.held.get(index)
     }
 
     /// Gives `index` back; it may be drawn again.
     pub(crate) fn remove(&mut self, index: u32) {
-        self.held.remove(&index);
+        self.held.remove(index);
     }
 
     /// How many are held.

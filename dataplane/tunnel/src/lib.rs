@@ -1,6 +1,6 @@
 //! WireGuard as pure state machines: time, randomness and buffers are arguments.
 //!
-//! The fast half ([`session`], [`replay`], [`allowed_ips`]) lives at the workers and is called for every packet;
+//! The fast half ([`session`], [`replay`], [`allowed_ips`], [`index::Table`]) lives at the workers and is called for every packet;
 //! the slow half keeps handshakes, timers and indices for all peers. [`limits`] holds every number that bounds
 //! something, [`Drop`] every way a packet ends.
 //!
@@ -12,6 +12,7 @@
 
 pub mod allowed_ips;
 mod drop;
+pub mod index;
 pub mod limits;
 pub mod replay;
 pub mod session;
@@ -23,12 +24,12 @@ pub mod timers;
 
 mod cookie;
 mod hash;
-mod index;
 mod keyring;
 mod noise;
 mod peers;
 mod random;
 mod ratelimit;
+mod wheel;
 
 pub use drop::Drop;
 

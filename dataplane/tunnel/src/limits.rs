@@ -45,6 +45,8 @@ pub const STAGED_MAX: usize = 128;
 pub const SESSIONS_MAX: usize = 5;
 /// Peers of one device.
 pub const PEERS_MAX: usize = 131_072;
+/// How late a timer may be: the wheel turns in these steps (2^20 ns, about a millisecond). Never early.
+pub const TICK: Duration = Duration::from_nanos(1 << 20);
 /// Packets that are opened by one call into the AEAD: as many as one receive can bring.
 pub const OPEN_BATCH: usize = 64;
 
@@ -56,6 +58,8 @@ pub const REKEY_ON_RECEIVE_AFTER: Duration =
     REJECT_AFTER_TIME.saturating_sub(KEEPALIVE_TIMEOUT).saturating_sub(REKEY_TIMEOUT);
 /// Data that was sent and not answered for this long makes the sender begin a new handshake (section 6.2).
 pub const UNANSWERED_AFTER: Duration = KEEPALIVE_TIMEOUT.saturating_add(REKEY_TIMEOUT);
+/// Receiver indices in use at once: every session of every peer, and a handshake of ours with each.
+pub const INDICES_MAX: usize = PEERS_MAX * (SESSIONS_MAX + 1);
 /// All keys of a peer are wiped this long after its last session began (section 6.3).
 pub const FORGET_AFTER: Duration = REJECT_AFTER_TIME.saturating_mul(3);
 

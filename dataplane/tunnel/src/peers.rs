@@ -21,6 +21,7 @@ use crate::limits::PEERS_MAX;
 use crate::noise::{Identity, Initiating, Refused, Shared};
 use crate::tai64n::Tai64N;
 use crate::timers::{Stamps, Timers};
+use crate::wheel::Armed;
 use keys::Keys;
 
 /// A handshake that we want: it is in flight, or waits until it may leave.
@@ -69,8 +70,8 @@ pub(crate) struct Life {
     pub(crate) timers: Timers,
     /// When a handshake last ended with a session that works, since boot.
     pub(crate) last_handshake: Option<Duration>,
-    /// Where it stands in the schedule.
-    pub(crate) due: Option<Duration>,
+    /// Its first deadline, if it has one.
+    pub(crate) timer: Option<Armed>,
 }
 
 impl Peer {

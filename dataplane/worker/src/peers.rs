@@ -9,14 +9,13 @@
 //!
 //! **Invariant:** every receiver index in the table belongs to a session that exists.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use ringmesh_tunnel::{
     PeerId,
     device::Place,
+    index::Table,
     limits::{SESSIONS_MAX, STAGED_MAX},
     session::Session,
     timers::Stamps,
@@ -149,7 +148,7 @@ pub(crate) enum Report {
 #[derive(Default)]
 pub(crate) struct Peers {
     slots: Vec<Option<Box<Peer>>>,
-    by_index: HashMap<u32, PeerId, BuildHasherDefault<IndexHasher>>,
+    by_index: Table,
     /// Packets for peers that are not here.
     pub(crate) lobby: Lobby,
 }
@@ -161,7 +160,7 @@ impl Peers {
 
     /// The peer whose session has this receiver index.
     pub(crate) fn by_index(&self, local_index: u32) -> Option<PeerId> {
-        self.by_index.get(&local_index).copied()
+        self.by_index.get(local_index)
     }
 
     /// Puts a peer in, with what waited for it to come; what was in its slot is removed. Returns how many packets waited
@@ -195,7 +194,7 @@ impl Peers {
     fn empty_slot(&mut self, id: PeerId, pool: &Pool) -> u64 {
         let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return 0 };
         for session in peer.sessions() {
-            self.by_index.remove(&session.local_index());
+            self.by_index.remove(session.local_index());
         }
         let waiting = peer.staged.len() as u64;
         while let Some(parcel) = peer.staged.pop() {
@@ -209,14 +208,17 @@ impl Peers {
         let Some(peer) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
             return false;
         };
-        self.by_index.insert(session.local_index(), id);
+        // More indices than the device can draw do not come.
+        if !self.by_index.insert(session.local_index(), id) {
+            return false;
+        }
         let replaced = match place {
             Place::Current => [peer.next.take(), peer.current.replace(session)],
             Place::Next => [peer.next.replace(session), None],
         };
         for session in replaced {
             if let Some(ended) = peer.retire(session) {
-                self.by_index.remove(&ended.local_index());
+                self.by_index.remove(ended.local_index());
             }
         }
         true
@@ -228,7 +230,7 @@ impl Peers {
         let Some(next) = peer.next.take() else { return };
         let replaced = peer.current.replace(next);
         if let Some(ended) = peer.retire(replaced) {
-            self.by_index.remove(&ended.local_index());
+            self.by_index.remove(ended.local_index());
         }
     }
 
@@ -239,7 +241,7 @@ impl Peers {
         let mut ends = |session: &Session| {
             let ends = local_index.is_none_or(|index| session.local_index() == index);
             if ends {
-                by_index.remove(&session.local_index());
+                by_index.remove(session.local_index());
             }
             ends
         };
@@ -261,27 +263,6 @@ impl Peers {
     /// Every peer, for a new publication of all rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         (0..).zip(&self.slots).filter_map(|(slot, peer)| Some((PeerId(slot), peer.as_deref()?)))
-    }
-}
-
-/// Receiver indices are random numbers of our own making: nobody else can choose them, so they need no hashing.
-#[derive(Default)]
-struct IndexHasher(u64);
-
-impl Hasher for IndexHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u32(&mut self, index: u32) {
-        // The table takes its group from the low bits and its tag from the high ones: give both the random part.
-        self.0 = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

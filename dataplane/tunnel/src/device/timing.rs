@@ -19,11 +19,10 @@ impl Device {
     /// first timestamp knows the wall clock.
     pub fn handle_timeout(&mut self, now: Duration, wall: Tai64N) {
         self.clock.observe(now, wall);
+        self.wheel.turn(now);
         for _ in 0..ATTENDED_MAX {
-            match self.schedule.first() {
-                Some((at, id, _)) if at <= now => self.attend(id, now),
-                Some(_) | None => break,
-            }
+            let Some(id) = self.wheel.first_due() else { break };
+            self.attend(id, now);
         }
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::sim::{Did, STORM, World, address, config, id, millis, private, public, secs};
 use crate::PeerId;
 use crate::device::PeerConfig;
-use crate::limits::SESSIONS_MAX;
+use crate::limits::{SESSIONS_MAX, TICK};
 use crate::tai64n::Tai64N;
 
 #[test]
@@ -155,8 +155,9 @@ impl World {
                 let flight = life.attempt.as_ref().and_then(|attempt| attempt.flight.as_ref());
                 held.extend(flight.map(|flight| flight.local_index));
                 assert_eq!(life.attempt.is_some(), life.timers.retry_at.is_some());
-                let next = life.timers.next(&life.stamps).map(|(at, _)| at);
-                assert!(life.due <= next || life.due.is_none() == next.is_none(), "sleeps too long");
+                let next = life.timers.next(&life.stamps).map(|(at, _)| at + TICK);
+                let set = life.timer.as_ref().map(|armed| node.device.wheel.deadline(armed));
+                assert!(set <= next || set.is_none() == next.is_none(), "sleeps too long");
             }
             assert_eq!(held.len(), node.device.indices.len(), "an index without an owner, or the reverse");
         }
