@@ -74,7 +74,12 @@
 //! # Many peers
 //!
 //! - Timers walk over all peers: `device::idle_peers_cost_nothing_and_due_ones_come_in_portions`,
-//!   `timers::a_peer_is_watched_while_something_is_open_and_then_left_alone`.
+//!   `timers::a_peer_is_watched_while_something_is_open_and_then_left_alone`,
+//!   `wheel::a_hundred_thousand_deadlines_cost_each_as_much_as_one`.
+//! - A stranger's receiver index, or one that was chosen, makes a look-up long:
+//!   `index::any_index_costs_a_few_places_when_the_table_is_full`.
+//! - Everything that a peer may ever need is made when it is configured:
+//!   `peers::a_configured_peer_is_its_configuration_and_nothing_else`.
 //! - The range table is slow or large with many peers: `allowed_ips::a_hundred_thousand_peers`.
 //! - Changing one peer cuts the others for a moment: `device::changing_one_peer_cuts_no_other`,
 //!   `device::no_script_breaks_a_device`.

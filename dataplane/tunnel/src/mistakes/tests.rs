@@ -13,14 +13,16 @@ fn the_tests_exist() {
         ("allowed_ips", include_str!("../allowed_ips/tests.rs")),
         ("cookie", include_str!("../cookie/tests.rs")),
         ("device", device),
-        ("index", include_str!("../index/tests.rs")),
+        ("index", concat!(include_str!("../index/tests.rs"), include_str!("../index/table/tests.rs"))),
         ("keyring", include_str!("../keyring/tests.rs")),
         ("noise", include_str!("../noise/tests.rs")),
+        ("peers", include_str!("../peers/tests.rs")),
         ("ratelimit", include_str!("../ratelimit/tests.rs")),
         ("replay", include_str!("../replay/tests.rs")),
         ("session", include_str!("../session/tests.rs")),
         ("tai64n", include_str!("../tai64n/tests.rs")),
         ("timers", include_str!("../timers/tests.rs")),
+        ("wheel", include_str!("../wheel/tests.rs")),
     ]);
     let names = include_str!("../mistakes.rs").split('`').filter_map(|word| word.split_once("::"));
     let mut named = 0;

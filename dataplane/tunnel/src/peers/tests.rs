@@ -42,3 +42,11 @@ fn the_secret_of_two_static_keys_is_computed_once_per_identity() {
     peer.forget_identity();
     assert_ne!(*peer.static_static(&identity(2)).expect("honest keys").clone(), first);
 }
+
+/// No Diffie-Hellman, no session, window, stamps, timer or queue before a peer is heard of; and little of what is left.
+#[test]
+fn a_configured_peer_is_its_configuration_and_nothing_else() {
+    let peer = peer(1, PublicKey([9; 32]));
+    assert!(peer.static_static.get().is_none() && peer.life().is_none());
+    assert!(size_of::<Peer>() <= 152, "{} bytes, 100,000 times", size_of::<Peer>());
+}
