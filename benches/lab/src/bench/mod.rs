@@ -66,6 +66,9 @@ pub struct BenchArgs {
     /// Peers of --scale.
     #[arg(long, value_name = "N", default_value_t = 100_000, requires = "scale", value_parser = clap::value_parser!(u32).range(1..=130_000))]
     peers: u32,
+    /// With --scale, instead of silent peers: what a packet costs with sessions to so many.
+    #[arg(long, value_name = "N", requires = "scale", conflicts_with = "peers", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    active: Option<u32>,
     /// Minutes of the soak.
     #[arg(long, value_name = "N", default_value_t = 10.0, requires = "soak")]
     minutes: f64,
@@ -112,6 +115,12 @@ fn start(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Re
     if args.scale {
         let choice = choice_of(Kind::Ringmesh, args, executables)?;
         let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 3 });
+        if let Some(peers) = args.active {
+            let plan = scale::ActivePlan { choice, peers, rounds };
+            let verdict = scale::run_active(&plan, executables, screen)?;
+            let text = if args.json { json(&verdict)? } else { verdict.text() };
+            return Ok((text, true));
+        }
         let plan =
             scale::ScalePlan { choice, peers: args.peers, rounds, millis: (args.seconds * 1e3) as u64 };
         let verdict = scale::run(&plan, executables, screen)?;

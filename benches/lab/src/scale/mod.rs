@@ -4,8 +4,10 @@
 //! `wg` interface as everybody sets them, and loses them again; what it does with its one real peer is measured with and
 //! without them in turn, so that what slowed the machine down for a while slowed both.
 
+mod active;
 mod verdict;
 
+pub use active::{ActivePlan, ActiveVerdict, run as run_active};
 pub use verdict::{Round, Verdict};
 
 use crate::implementations::{DeviceConfig, PeerConfig};
@@ -44,9 +46,10 @@ const PROBE_INTERVAL_US: u64 = 5_000;
 pub fn run(plan: &ScalePlan, executables: &Executables, screen: &mut Screen) -> Result<Verdict> {
     screen.begin("start");
     let pair = Pair::start(&PairPlan::of(&plan.choice), executables)?;
-    let scale = Scale { pair, plan };
+    let mut scale = Scale { pair, plan, unladen: 0.0 };
     // Everything has been used once before anything is compared.
     scale.stream()?;
+    scale.unladen = scale.memory();
     let mut rounds = Vec::new();
     for round in 1..=plan.rounds {
         screen.begin(format!("round {round} of {}", plan.rounds));
@@ -58,15 +61,17 @@ pub fn run(plan: &ScalePlan, executables: &Executables, screen: &mut Screen) -> 
 struct Scale<'a> {
     pair: Pair,
     plan: &'a ScalePlan,
+    /// Memory before the first of the many peers came. What came with them does not all go with them.
+    unladen: f64,
 }
 
 impl Scale<'_> {
     fn round(&self) -> Result<Round> {
         let few = self.stream()?;
-        let (memory, cpu) = (self.memory(), self.cpu_nanos());
+        let cpu = self.cpu_nanos();
         self.each_request(added)?;
         let set_nanos = self.cpu_nanos() - cpu;
-        let grown = self.memory() - memory;
+        let grown = self.memory() - self.unladen;
         let many = self.stream()?;
         let singles = self.singles()?;
         self.each_request(|number| PeerConfig { remove: true, ..added(number) })?;
@@ -97,9 +102,11 @@ impl Scale<'_> {
 
     /// Adds and removes single peers beside round trips, and takes round trips without that for comparison.
     fn singles(&self) -> Result<Round> {
-        let calm = self.ping()?.finish(&mut |_| ()).and_then(expect_ping)?;
-        let probing = self.ping()?;
         let cpu = self.cpu_nanos();
+        let calm = self.ping()?.finish(&mut |_| ()).and_then(expect_ping)?;
+        let pings = self.cpu_nanos() - cpu;
+        let cpu = self.cpu_nanos();
+        let probing = self.ping()?;
         let begun = clock::now();
         let mut waits = Vec::new();
         for number in 0..SINGLES {
@@ -109,8 +116,8 @@ impl Scale<'_> {
             waits.push((clock::now() - asked).as_secs_f64() * 1e6);
             clock::pause_until(begun + std::time::Duration::from_micros(PROBE_INTERVAL_US) * (number + 1));
         }
-        let cpu = self.cpu_nanos() - cpu;
         let busy = probing.finish(&mut |_| ()).and_then(expect_ping)?;
+        let cpu = self.cpu_nanos() - cpu - pings;
         self.set(
             (0..SINGLES)
                 .map(|number| PeerConfig { remove: true, ..added(self.plan.peers + number) })

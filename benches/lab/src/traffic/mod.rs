@@ -15,6 +15,7 @@ mod numbered;
 mod pattern;
 mod plan;
 mod report;
+mod scatter;
 mod search;
 mod sink;
 mod sockets;
@@ -24,7 +25,7 @@ mod udp;
 
 pub use child::Run;
 pub use flood::SPOOFED;
-pub use plan::{Flood, Flooding, Limit, Ping, Plan, Search, Sweep, Tcp, Udp};
+pub use plan::{Flood, Flooding, Limit, Ping, Plan, Scatter, Search, Sweep, Tcp, Udp};
 pub use report::{
     Delays, FloodReport, Outcome, PingReport, Progress, Slot, SweepReport, TcpReport, UdpReport,
 };
@@ -83,6 +84,7 @@ fn execute(plan: &Plan) -> Result<Outcome> {
         Plan::Ping(plan) => echo::ping(plan).map(Outcome::Ping),
         Plan::Sweep(plan) => sweep::every_size(plan).map(Outcome::Sweep),
         Plan::Flood(plan) => flood::flood(plan).map(Outcome::Flood),
+        Plan::Scatter(plan) => scatter::send(plan).map(Outcome::Udp),
     }
 }
 

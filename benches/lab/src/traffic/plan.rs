@@ -1,7 +1,7 @@
 //! What a traffic process is asked to do.
 
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// One task for one process.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -21,6 +21,8 @@ pub enum Plan {
     Sweep(Sweep),
     /// As many datagrams as one core can send.
     Flood(Flood),
+    /// Datagrams to many addresses in turn.
+    Scatter(Scatter),
 }
 
 /// TCP streams to or from the sink.
@@ -144,4 +146,19 @@ pub enum Flooding {
         /// Whether MAC1 is right (paper, section 5.4.4).
         sound: bool,
     },
+}
+
+/// Datagrams to consecutive addresses, in an order that jumps about.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Scatter {
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// How many addresses.
+    pub addresses: u32,
+    /// How many datagrams.
+    pub packets: u32,
+    /// UDP payload bytes of each.
+    pub size: u32,
+    /// Datagrams per second.
+    pub rate_pps: f64,
 }
