@@ -7,6 +7,7 @@
 
 mod compact;
 mod quota;
+mod shelf;
 pub(crate) mod store;
 mod waiting;
 

@@ -109,7 +109,7 @@ impl<'a> Effective<'a> {
 
     /// The grant about one of `things` that counts: a denial before a permission that has not ended.
     fn in_force(&self, host: &Member, from: &DeviceId, things: &[What]) -> Option<(What, Granted)> {
-        let said = things.iter().filter_map(|what| Some((*what, *host.grants.get(&(*from, *what))?)));
+        let said = things.iter().filter_map(|what| Some((*what, *host.grants.get(from, *what)?)));
         let now = said.filter(|(_, granted)| holds(granted.effect, self.now));
         now.min_by_key(|(_, granted)| match granted.effect {
             Effect::Deny => (0, 0),
@@ -120,8 +120,8 @@ impl<'a> Effective<'a> {
     /// When the next permission ends by itself, after now: the time to look again.
     #[must_use]
     pub fn next_end(&self) -> Option<u64> {
-        let grants = self.roster.members.values().flat_map(|member| member.grants.values());
-        let ends = grants.filter_map(|granted| match granted.effect {
+        let grants = self.roster.members.values().flat_map(|member| member.grants.iter());
+        let ends = grants.filter_map(|(_, _, granted)| match granted.effect {
             Effect::Allow { until } => until.filter(|until| *until >= self.now),
             Effect::Deny => None,
         });

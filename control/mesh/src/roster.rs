@@ -7,6 +7,7 @@
 
 pub(crate) mod authority;
 mod derive;
+mod grants;
 mod grow;
 mod membership;
 mod names;
@@ -20,8 +21,9 @@ use ringmesh_wire::keys::PublicKey;
 use crate::address::{Ipv4Block, Seniority};
 use crate::identity::{BeaconId, CircleId, DeviceId, RecordHash, UseId};
 use crate::name::Label;
-use crate::record::{Effect, Role, What};
+use crate::record::{Effect, Role};
 pub(crate) use derive::Derived;
+pub use grants::Grants;
 
 /// What follows from a circle's records.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,7 +107,7 @@ pub struct Member {
     /// key names the branch that counts.
     pub frozen: Option<u64>,
     /// What it lets others do to it, by whom and what. The newest of each.
-    pub grants: BTreeMap<(DeviceId, What), Granted>,
+    pub grants: Grants,
 }
 
 /// How a member came in.

@@ -102,7 +102,7 @@ impl Circle {
         let member = self.roster().members.get(author);
         let mut matters: BTreeSet<RecordHash> = member
             .into_iter()
-            .flat_map(|member| member.grants.values().map(|granted| granted.record))
+            .flat_map(|member| member.grants.iter().map(|(_, _, granted)| granted.record))
             .collect();
         let mut name = None;
         for record in self.records_of(author, 0) {

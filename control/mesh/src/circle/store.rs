@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Refused;
+use super::shelf::Shelf;
 use super::waiting::Need;
 use crate::identity::{CircleId, DeviceId, RecordHash, UseId};
 use crate::record::{Admit, Body, Found, Link, Record, Revoke, Role, Witness};
@@ -32,6 +33,8 @@ pub(crate) struct Chain {
     pub(crate) acts: Vec<u32>,
     /// Those that witness admissions.
     pub(crate) witnesses: Vec<u32>,
+    /// Those that say how the author is called and what it allows. Of an admin who has admitted thousands they are few.
+    pub(crate) words: Vec<u32>,
     /// The lowest number that two of them have.
     pub(crate) fork: Option<u64>,
     /// What they take as bytes.
@@ -49,7 +52,7 @@ pub(crate) struct Store {
     circle: CircleId,
     found: Found,
     founder: DeviceId,
-    entries: Vec<Entry>,
+    entries: Shelf<Entry>,
     by_hash: BTreeMap<RecordHash, u32>,
     chains: BTreeMap<DeviceId, Chain>,
     /// Who may have a chain: founder, recovery key, whoever was admitted by a possible admin, or has used an invite.
@@ -81,7 +84,7 @@ impl Store {
             circle: record.circle(),
             found,
             founder,
-            entries: Vec::new(),
+            entries: Shelf::new(),
             by_hash: BTreeMap::new(),
             chains: BTreeMap::new(),
             authors: known.clone(),
@@ -265,6 +268,7 @@ impl Store {
             | Body::Checkpoint(_) => false,
         };
         let witnesses = matches!(record.body(), Body::Witness(_));
+        let speaks = matches!(record.body(), Body::Profile(_) | Body::Grant(_));
         let entries = &self.entries;
         let place = |list: &[u32]| {
             list.partition_point(|other| {
@@ -284,6 +288,10 @@ impl Store {
         if act {
             let spot = place(&chain.acts);
             chain.acts.insert(spot, at);
+        }
+        if speaks {
+            let spot = place(&chain.words);
+            chain.words.insert(spot, at);
         }
         if witnesses {
             chain.witnesses.push(at);

@@ -83,9 +83,7 @@ impl Filter {
 fn rules_of(now: &Effective<'_>, from: &Member, host: &Member, services: Services) -> Vec<Rule> {
     let files = Target::Port(Proto::Tcp, services.files);
     let mut rules = Rules { from, now: now.now(), rules: Vec::new() };
-    let own = || {
-        host.grants.iter().filter(|((to, _), _)| *to == from.device).map(|((_, what), said)| (*what, said))
-    };
+    let own = || host.grants.about(&from.device);
     let said = |thing: What| own().filter(move |(what, _)| *what == thing);
     // Files have a port of their own, which reach says nothing about.
     rules.all(said(What::Files), |_| files);

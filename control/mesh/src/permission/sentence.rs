@@ -38,10 +38,9 @@ impl Effective<'_> {
     /// The defaults, and every thing about which something was said, between two.
     fn lines(&self, from: DeviceId, to: DeviceId) -> Vec<Line> {
         let mut whats = vec![What::Reach, What::Files];
-        let said = self.roster.members.get(&to).into_iter().flat_map(|host| host.grants.iter());
-        let about =
-            said.filter(|((whom, _), granted)| *whom == from && super::holds(granted.effect, self.now));
-        whats.extend(about.map(|((_, what), _)| *what));
+        let said = self.roster.members.get(&to).into_iter().flat_map(|host| host.grants.about(&from));
+        let about = said.filter(|(_, granted)| super::holds(granted.effect, self.now));
+        whats.extend(about.map(|(what, _)| what));
         whats.sort();
         whats.dedup();
         let line = |what| {

@@ -165,7 +165,7 @@ impl Derived {
             seniority: admission.seniority(&device),
             admitted: admission.how,
             frozen: self.views.get(&device).and_then(View::frozen),
-            grants: own.grants,
+            grants: own.grants.into(),
         };
         self.roster.index.put(&member);
         if let Some(before) = self.roster.members.insert(device, member) {
@@ -218,7 +218,7 @@ impl Derived {
         let most = if role == Role::Guest { GUEST_GRANTS_MAX } else { LIVE_GRANTS_MAX };
         let rules = self.rules(store);
         let mut live = 0;
-        for at in &chain.entries {
+        for at in &chain.words {
             let entry = store.entry(*at);
             match entry.record.body() {
                 Body::Profile(profile) if rules.counts_own(*at, false) => {

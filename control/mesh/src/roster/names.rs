@@ -16,9 +16,14 @@ pub(super) struct Choice {
     pub(super) device: DeviceId,
 }
 
+impl Choice {
+    /// Before every other.
+    const FIRST: Self = Self { guest: false, since: 0, device: DeviceId([0; 32]) };
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    choices: BTreeMap<Label, BTreeSet<Choice>>,
+    choices: BTreeSet<(Label, Choice)>,
     chosen: BTreeMap<DeviceId, (Label, Choice)>,
 }
 
@@ -31,19 +36,13 @@ impl Names {
             return BTreeSet::new();
         }
         let mut touched = BTreeSet::from([device]);
-        if let Some((label, old)) = before
-            && let Some(choices) = self.choices.get_mut(&label)
-        {
-            choices.remove(&old);
-            touched.extend(choices.first().map(|first| first.device));
-            if choices.is_empty() {
-                self.choices.remove(&label);
-            }
+        if let Some(before) = before {
+            self.choices.remove(&before);
+            touched.extend(self.first(&before.0).map(|first| first.device));
         }
         if let Some((label, new)) = choice {
-            let choices = self.choices.entry(label.clone()).or_default();
-            touched.extend(choices.first().map(|first| first.device));
-            choices.insert(new);
+            touched.extend(self.first(&label).map(|first| first.device));
+            self.choices.insert((label.clone(), new));
             self.chosen.insert(device, (label, new));
         }
         touched
@@ -51,7 +50,7 @@ impl Names {
 
     /// Everybody who chose this name.
     pub(super) fn holders(&self, label: &Label) -> impl Iterator<Item = DeviceId> {
-        self.choices.get(label).into_iter().flatten().map(|choice| choice.device)
+        self.of(label).map(|choice| choice.device)
     }
 
     /// The name that a device goes by.
@@ -64,6 +63,13 @@ impl Names {
     }
 
     fn first(&self, label: &Label) -> Option<Choice> {
-        self.choices.get(label)?.first().copied()
+        self.of(label).next()
+    }
+
+    /// The choices of one name, in the order in which they are served.
+    fn of(&self, label: &Label) -> impl Iterator<Item = Choice> {
+        let first = (label.clone(), Choice::FIRST);
+        let own = self.choices.range(first..).take_while(move |(other, _)| other == label);
+        own.map(|(_, choice)| *choice)
     }
 }
