@@ -129,6 +129,13 @@ impl Circle {
         self.derived.roster()
     }
 
+    /// A number that is another one whenever the roster may be another but for grants and for who waits. With a number that was
+    /// seen before, peers, names and addresses are what they were then.
+    #[must_use]
+    pub fn standing(&self) -> u64 {
+        self.derived.standing()
+    }
+
     /// How many records are part of the circle.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -110,6 +110,29 @@ pub struct Member {
     pub grants: Grants,
 }
 
+impl Member {
+    /// Whether the two are the same but for grants.
+    pub(crate) fn stands_as(&self, other: &Self) -> bool {
+        let Self {
+            device,
+            role,
+            name,
+            chosen,
+            wireguard,
+            ipv6,
+            ipv4,
+            seniority,
+            admitted,
+            frozen,
+            grants: _,
+        } = self;
+        (device, role, name, chosen, wireguard, ipv6)
+            == (&other.device, &other.role, &other.name, &other.chosen, &other.wireguard, &other.ipv6)
+            && (ipv4, seniority, admitted, frozen)
+                == (&other.ipv4, &other.seniority, &other.admitted, &other.frozen)
+    }
+}
+
 /// How a member came in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admitted {

@@ -90,7 +90,10 @@ impl Circle {
         let smaller = Self::from_records(self.id(), rest.iter().cloned());
         match smaller {
             Ok(smaller) if same && smaller.len() == rest.len() => {
-                *self = Self { waiting: std::mem::take(&mut self.waiting), ..smaller };
+                let waiting = std::mem::take(&mut self.waiting);
+                let mut smaller = Self { waiting, ..smaller };
+                smaller.derived.follow(&self.derived);
+                *self = smaller;
                 drop.into_iter().collect()
             }
             Ok(_) | Err(_) => vec![],

@@ -13,6 +13,7 @@ use crate::identity::DeviceId;
 use crate::invite::Code;
 use crate::limits::{PENDING_MAX, PENDING_PER_AUTHOR_MAX};
 use crate::record::{Admit, Body, Effect, Grant, Link, Place, Profile, Record, Role, Scope, What, Witness};
+use crate::roster::{Grants, Roster};
 use crate::testing::{FOUNDER, RECOVERY, START, World, founding, id, key, revocation, wireguard_public};
 
 #[test]
@@ -146,6 +147,14 @@ impl Dice {
 
 const DEVICES: u16 = 7;
 
+/// Everything of a roster but grants and who waits.
+fn without_grants(circle: &Circle) -> Roster {
+    let mut roster = circle.roster().clone();
+    roster.members.values_mut().for_each(|member| member.grants = Grants::default());
+    roster.waiting.clear();
+    roster
+}
+
 /// Devices with a replica each; two networks that cannot see each other at times.
 struct Sim {
     dice: Dice,
@@ -204,7 +213,19 @@ impl Sim {
         let record = Record::sign(&key(author), place, time, body);
         self.written.entry(id(author)).or_default().push(record.link());
         self.said.push(record.clone());
-        self.replicas[at].ingest([record]);
+        self.take(at, vec![record]);
+    }
+
+    /// With an unchanged standing, nothing of the roster is another but grants and who waits.
+    fn take(&mut self, at: usize, records: Vec<Record>) {
+        let replica = &mut self.replicas[at];
+        let (standing, before) = (replica.standing(), without_grants(replica));
+        replica.ingest(records);
+        assert!(
+            replica.standing() != standing || without_grants(replica) == before,
+            "device {at} at {}",
+            self.now
+        );
     }
 
     fn body(&mut self, at: usize, author: u16, other: u16) -> Body {
@@ -266,7 +287,7 @@ impl Sim {
         for (from, to) in [(a, b), (b, a)] {
             let mut records: Vec<Record> = self.replicas[from].records().cloned().collect();
             self.dice.shuffle(&mut records);
-            self.replicas[to].ingest(records);
+            self.take(to, records);
         }
     }
 
@@ -277,7 +298,7 @@ impl Sim {
         self.dice.shuffle(&mut records);
         records.truncate(records.len() / 2);
         records.extend_from_within(..records.len() / 2);
-        self.replicas[to].ingest(records);
+        self.take(to, records);
     }
 
     /// Everybody hears everything in the end, each in an order of its own.

@@ -27,6 +27,8 @@ pub(crate) struct Derived {
     pub(super) uses: Uses,
     pub(super) addresses: Assignment,
     pub(super) names: Names,
+    /// Goes up with every change of the roster but for grants and for who waits; see [`Derived::standing`].
+    pub(super) standing: u64,
 }
 
 /// What a device says about itself.
@@ -59,7 +61,7 @@ impl Derived {
         };
         let addresses = Assignment::new(store.circle(), found.block);
         let names = Names::default();
-        let mut derived = Self { roster, authority, views, admissions, uses, addresses, names };
+        let mut derived = Self { roster, authority, views, admissions, uses, addresses, names, standing: 0 };
         derived.fill(store);
         derived
     }
@@ -85,6 +87,16 @@ impl Derived {
 
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// A number that is another one whenever something else than grants and who waits may be another: members, former ones, invites.
+    pub(crate) fn standing(&self) -> u64 {
+        self.standing
+    }
+
+    /// The same roster as `before` had, worked out from fewer records.
+    pub(crate) fn follow(&mut self, before: &Self) {
+        self.standing = before.standing;
     }
 
     pub(crate) fn into_roster(self) -> Roster {
@@ -168,7 +180,11 @@ impl Derived {
             grants: own.grants.into(),
         };
         self.roster.index.put(&member);
-        if let Some(before) = self.roster.members.insert(device, member) {
+        let before = self.roster.members.insert(device, member);
+        if !before.as_ref().zip(self.roster.members.get(&device)).is_some_and(|(was, is)| was.stands_as(is)) {
+            self.standing += 1;
+        }
+        if let Some(before) = before {
             self.reindex(&device, &before);
         }
         touched.iter().for_each(|other| _ = self.rename(other));
@@ -176,6 +192,7 @@ impl Derived {
 
     fn part(&mut self, store: &Store, device: DeviceId, admission: &Admission, own: Own, ended: Ended) {
         let touched = self.names.choose(device, None);
+        self.standing += 1;
         if let Some(member) = self.roster.members.remove(&device) {
             self.roster.index.take(&member);
         }
@@ -197,6 +214,7 @@ impl Derived {
         if member.name == name && member.ipv4 == ipv4 {
             return false;
         }
+        self.standing += 1;
         self.roster.index.take(member);
         (member.name, member.ipv4) = (name, ipv4);
         self.roster.index.put(member);
@@ -262,7 +280,10 @@ impl Derived {
             beacons: terms.invite.beacons.clone(),
             cancelled: terms.cancelled,
         };
-        self.roster.invites.insert(*key, state);
+        if self.roster.invites.get(key) != Some(&state) {
+            self.standing += 1;
+            self.roster.invites.insert(*key, state);
+        }
     }
 
     /// Enters the author of the *join* at `at` among those who wait, unless it is admitted.

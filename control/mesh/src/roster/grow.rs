@@ -31,7 +31,8 @@ impl Derived {
         let fresh = Self::of(store);
         // What was changed on the way to here counts too: it was told to nobody yet.
         changed.extend(differences(&self.roster, &fresh.roster));
-        *self = fresh;
+        let standing = self.standing + 1;
+        *self = Self { standing, ..fresh };
         changed
     }
 
