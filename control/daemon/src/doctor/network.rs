@@ -32,6 +32,8 @@ pub(super) fn checks(status: Option<&CircleStatus>) -> Vec<Check> {
         checks.push(port(circle, &sockets));
         checks.extend(beacons(&circle.beacons));
         checks.extend(foreign_drops(circle).map(|drops| firewall(&drops)));
+        let unread = IfName::new(&circle.interface).ok().and_then(|ifname| filter::unread(&ifname));
+        checks.extend(unread.map(|sentence| legacy(&sentence)));
     }
     checks
 }
@@ -53,6 +55,14 @@ fn firewall(drops: &[String]) -> Check {
             "let the circle's interface in, as the sentence says",
         ),
     }
+}
+
+fn legacy(unread: &str) -> Check {
+    Check::warning(
+        "old firewall",
+        unread,
+        "look at these rules, as the sentence says; nftables' own are looked at here",
+    )
 }
 
 /// Who else uses the range that circles take their IPv4 addresses from.

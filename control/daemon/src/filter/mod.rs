@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `table` | from permissions to the text of a table; pure |
 //! | `foreign` | rules of others that would drop what permissions let through; pure |
+//! | `legacy` | tables of iptables-legacy, which cannot be read |
 //! | `firewalld` | the one that lets others say what it lets in |
 //! | `nft` | the `nft` program: it applies, lists and deletes |
 //!
@@ -16,6 +17,7 @@
 
 pub(crate) mod firewalld;
 mod foreign;
+mod legacy;
 mod nft;
 mod table;
 
@@ -29,6 +31,7 @@ use crate::os::interfaces;
 
 use foreign::Ruleset;
 pub(crate) use foreign::{Packet, Transport};
+pub(crate) use legacy::unread;
 pub(crate) use nft::FilterProblem;
 pub(crate) use table::{FILES_PORT, Guarded, Mesh4, RESOLVER_PORT, zone_of};
 

@@ -122,7 +122,7 @@ impl Active {
         self.blocked_of(&packets.collect::<Vec<_>>()).await
     }
 
-    /// The same for everything that the circle needs and that anybody is allowed.
+    /// The same for everything that the circle needs and that anybody is allowed; and whether there may be rules that nobody can read.
     pub(in crate::circle) async fn blocked_at_all(&mut self) -> Vec<String> {
         let (filter, _) = self.filter();
         let own = self.membership.ipv6();
@@ -143,7 +143,9 @@ impl Active {
                 transports.iter().map(move |transport| Packet::new(from, to, *transport))
             }));
         }
-        self.blocked_of(&packets).await
+        let mut sentences = self.blocked_of(&packets).await;
+        sentences.extend(filter::unread(self.tunnel.name()));
+        sentences
     }
 
     async fn blocked_of(&self, packets: &[Packet]) -> Vec<String> {
