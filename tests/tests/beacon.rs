@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use ringmesh_daemon::beacon::{Heard, Say};
+use ringmesh_daemon::beacon::{Heard, HowToEnter, Say};
 use ringmesh_mesh::beacon::{Offer, Refusal, Standing};
 use ringmesh_mesh::identity::{BeaconId, RecordHash};
 use ringmesh_tests::beacon::{Beacon, CIRCLE, Device, Directory, LIMIT, device, entry};
@@ -92,6 +92,27 @@ async fn who_is_removed_is_out_at_once_and_for_good() {
     stranger.offline("does not know this device").await;
     let mut squatter = Device::member(&beacon.url, device(3), device(4).device());
     squatter.offline("does not know this circle").await;
+}
+
+#[tokio::test]
+async fn who_comes_in_as_something_else_now_does_not_take_the_beacon_for_gone() {
+    let directory = Directory::new("beacon-again");
+    let beacon = Beacon::start(&directory, 0);
+    let _founder = founded(&beacon, &[(2, Standing::Member)]).await;
+    let mut member = Device::member(&beacon.url, device(2), device(1).device());
+    assert!(!member.online().await);
+    for _ in 0..3 {
+        let (founder, proof) = (device(1).device(), vec![]);
+        member.say(Say::Enter(HowToEnter::Member { founder, proof }));
+        let line = |heard| match heard {
+            Heard::Online { .. } => Some(true),
+            Heard::Offline { .. } => Some(false),
+            _ => None,
+        };
+        assert!(member.hear("the new connection", line).await, "it was told that there is none");
+    }
+    member.say(records("as before"));
+    member.done("records").await;
 }
 
 #[tokio::test]

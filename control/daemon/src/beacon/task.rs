@@ -43,6 +43,8 @@ pub(super) struct Task {
     /// What was told last about why there is no connection.
     told: Option<String>,
     pause: Duration,
+    /// Whether the connection was ended by us, to come in as something else.
+    enters_again: bool,
 }
 
 /// What holds for one connection.
@@ -70,8 +72,8 @@ impl Task {
     ) -> Self {
         let BeaconConfig { url, entry, cursor } = config;
         let queue = Queue::default();
-        let (back, roll, told, pause) = (None, None, None, PAUSE_MIN);
-        Self { url, entry, identity, circle, heard, cursor, back, queue, roll, told, pause }
+        let (back, roll, told, pause, enters_again) = (None, None, None, PAUSE_MIN, false);
+        Self { url, entry, identity, circle, heard, cursor, back, queue, roll, told, pause, enters_again }
     }
 
     /// Goes back in the log if that was asked for.
@@ -99,6 +101,10 @@ pub(super) async fn run(mut task: Task, mut says: mpsc::Receiver<Say>) {
     loop {
         let Ok(why) = attempt(&mut task, &mut says).await else { return };
         task.queue.lost();
+        // Our own wish: the beacon is there, so nobody hears that it is not, and nothing is waited for.
+        if std::mem::take(&mut task.enters_again) {
+            continue;
+        }
         if task.tell_offline(why.to_string()).await.is_err() || wait(&mut task, &mut says).await.is_err() {
             return;
         }
@@ -245,6 +251,7 @@ async fn talk(
                 take(task, say, Some(now)).await?;
                 if enters {
                     task.pause = PAUSE_MIN;
+                    task.enters_again = true;
                     return Ok(());
                 }
             }

@@ -10,6 +10,7 @@
 //! | `beacons` | what is said and heard through beacons |
 //! | `mailbox` | what lies at beacons, and is owed to them |
 //! | `talk` | what is said and heard through the mesh |
+//! | `brought` | what a connection has brought that waits, so that nobody is told what it told us |
 //! | `change` | what follows from new records: witnesses, confirmations, a new circle key |
 //! | `tick` | what time alone brings |
 //!
@@ -18,6 +19,7 @@
 mod announce;
 mod beacons;
 mod begin;
+mod brought;
 mod change;
 mod guard;
 mod mailbox;
@@ -31,8 +33,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ringmesh_mesh::beacon::place::BeaconUrl;
+use ringmesh_mesh::circle::Circle;
 use ringmesh_mesh::identity::{DeviceId, RecordHash};
 use ringmesh_mesh::record::Receipt;
+use ringmesh_mesh::roster::Grants;
 use ringmesh_mesh::sealed::SealKey;
 use ringmesh_mesh::sync::Message;
 use ringmesh_wire::keys::PublicKey;
@@ -41,6 +45,7 @@ use tokio::sync::mpsc;
 pub(super) use beacons::Line;
 pub(super) use naming::zone;
 
+use brought::Brought;
 use guard::Guard;
 
 use super::exchange::{self, Exchange, Frame};
@@ -79,6 +84,8 @@ pub(super) struct Active {
     pub(super) runs: bool,
     /// Its UDP port.
     pub(super) port: u16,
+    /// What the tunnel was steered by last, if that succeeded.
+    steered: Option<Basis>,
     ifindex: u32,
     addresses: BTreeSet<(IpAddr, u8)>,
     /// Peers of the tunnel: what they are called there, by device.
@@ -124,10 +131,12 @@ pub(super) struct Active {
     pub(super) notes: BTreeSet<String>,
     /// The names that this machine knows; none before it belongs to the circle.
     names: Option<Names>,
-    /// What they were made of: how many records, and our own names for others.
-    named: Option<(usize, BTreeMap<DeviceId, String>)>,
+    /// What they were made of: the roster, and our own names for others.
+    named: Option<(u64, BTreeMap<DeviceId, String>)>,
     /// The beacons that we come to.
     pub(super) beacons: BTreeMap<BeaconUrl, Line>,
+    /// Signals through beacons that could not be heard yet, the last of each device.
+    unheard: BTreeMap<DeviceId, Vec<u8>>,
     /// A beacon's receipt for our admission, until it is of use.
     receipt: Option<Receipt>,
     /// Where members are, as the disk knows.
@@ -135,10 +144,20 @@ pub(super) struct Active {
     ears: Ears,
 }
 
+/// What of the circle's records peers, addresses and filter follow from: what others say of who may do what to them is of no
+/// concern here, and it is most of what is said in a large circle.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Basis {
+    standing: Option<u64>,
+    /// What this device lets others do.
+    grants: Option<Grants>,
+}
+
 /// A connection through the mesh.
 struct Link {
     device: DeviceId,
     out: mpsc::Sender<Frame>,
+    brought: Brought,
     /// What the other side said last that it holds; kept while we are restored from it.
     summary: Option<Message>,
 }
@@ -148,6 +167,11 @@ impl Active {
     pub(super) fn endpoints(&self) -> Vec<SocketAddr> {
         let own = self.own_ips.iter().map(|ip| SocketAddr::new(*ip, self.port));
         own.chain(self.outside.iter().copied()).collect()
+    }
+
+    fn basis(&self) -> Basis {
+        let standing = self.membership.circle.as_ref().map(Circle::standing);
+        Basis { standing, grants: self.membership.own().map(|own| own.grants.clone()) }
     }
 
     /// A member's row in the tunnel.

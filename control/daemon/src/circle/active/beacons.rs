@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ringmesh_mesh::beacon::place::BeaconUrl;
 use ringmesh_mesh::beacon::roll;
 use ringmesh_mesh::beacon::{Entry, Stored};
+use ringmesh_mesh::identity::DeviceId;
 use ringmesh_mesh::invite::Beacon;
 use ringmesh_mesh::record::{Body, Role, Unverified, Witness};
 use ringmesh_mesh::sealed::parcel::Parcel;
@@ -24,6 +25,12 @@ use crate::beacon::{BeaconConfig, Handle, Heard, HowToEnter, Say, connect};
 use crate::circle::random;
 use crate::circle::reach::Fresh;
 use crate::os::clock::wall_secs;
+
+/// Devices whose signals are kept until they can be heard.
+const UNHEARD_MAX: usize = 64;
+
+/// The circle key or the record that a signal needs is not here.
+struct NotYet;
 
 /// One beacon of the circle.
 pub(in crate::circle) struct Line {
@@ -158,13 +165,16 @@ impl Active {
             Heard::Parcel { bytes, .. } => {
                 if let Ok(parcel) = Parcel::decode(&bytes) {
                     match self.membership.open_parcel(&parcel) {
-                        Ok(true) => self.on_new_key(),
+                        Ok(true) => {
+                            self.on_new_key();
+                            self.hear_again().await;
+                        }
                         Ok(false) => {}
                         Err(problem) => self.note_store(Err(problem)),
                     }
                 }
             }
-            Heard::Signal { sealed, .. } => self.on_beacon_signal(&sealed).await,
+            Heard::Signal { from, sealed } => self.on_beacon_signal(from, sealed).await,
             Heard::Receipt(receipt) => {
                 self.receipt = Some(receipt);
                 self.use_receipt().await;
@@ -212,18 +222,40 @@ impl Active {
         Some((key.id(), key.open(purpose, sealed).ok()?))
     }
 
-    async fn on_beacon_signal(&mut self, sealed: &[u8]) {
-        let Ok(header) = Header::read(sealed) else { return };
-        let Some(key) = self.membership.ring.get(&header.key) else { return };
+    /// A device that has just come in hears the signals of the others before the circle key and the records that they need; so what
+    /// cannot be heard yet is kept.
+    async fn on_beacon_signal(&mut self, from: DeviceId, sealed: Vec<u8>) {
+        if self.hear_signal(&sealed).await.is_ok() {
+            self.unheard.remove(&from);
+        } else if self.unheard.len() < UNHEARD_MAX || self.unheard.contains_key(&from) {
+            self.unheard.insert(from, sealed);
+        }
+    }
+
+    /// There is another circle key, or another roster: what could not be heard before may be now.
+    pub(super) async fn hear_again(&mut self) {
+        for (from, sealed) in std::mem::take(&mut self.unheard) {
+            self.on_beacon_signal(from, sealed).await;
+        }
+    }
+
+    /// Hears a signal, unless it is of no use.
+    async fn hear_signal(&mut self, sealed: &[u8]) -> Result<(), NotYet> {
+        let Ok(header) = Header::read(sealed) else { return Ok(()) };
+        let key = self.membership.ring.get(&header.key).ok_or(NotYet)?;
         let me = self.membership.me();
-        let Ok(signal) = Signal::open(key, Purpose::Signal, &me, wall_secs(), sealed) else { return };
-        if signal.from == me || !self.is_one_of_us(&signal) {
-            return;
+        let Ok(signal) = Signal::open(key, Purpose::Signal, &me, wall_secs(), sealed) else { return Ok(()) };
+        if signal.from == me {
+            return Ok(());
+        }
+        if !self.is_one_of_us(&signal) {
+            return Err(NotYet);
         }
         let fresh = self.hear(&signal, None);
         if fresh != Fresh::Old && (self.note_key(&signal) || fresh == Fresh::Moved) {
             self.try_now(signal.from).await;
         }
+        Ok(())
     }
 
     /// Tells members who come to the same beacons where we are.
@@ -269,7 +301,7 @@ impl Active {
         match self.membership.write(wall_secs(), [witness]) {
             Ok(ingested) => {
                 self.publish_to_room(&invite, &ingested.added);
-                self.after(ingested, None).await;
+                self.after(ingested).await;
             }
             Err(problem) => self.note_store(Err(problem)),
         }

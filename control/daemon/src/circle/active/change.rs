@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ringmesh_mesh::circle::Ingested;
-use ringmesh_mesh::identity::DeviceId;
+use ringmesh_mesh::circle::{Circle, Ingested};
+use ringmesh_mesh::identity::{DeviceId, RecordHash};
 use ringmesh_mesh::record::{Admit, Body, Role, Unverified, Witness};
 
 use super::Active;
@@ -19,11 +19,19 @@ impl Active {
     /// Takes in records of others. True if one of them was new.
     pub(super) async fn take(&mut self, records: Vec<Unverified>, from: Option<u64>) -> bool {
         let (was_up, had_circle) = (self.membership.role().is_some(), self.membership.circle.is_some());
+        let brought: Vec<RecordHash> = records.iter().map(Unverified::hash).collect();
         match self.membership.take(records) {
             Ok(ingested) => {
+                if let Some(link) = from.and_then(|from| self.links.get_mut(&from)) {
+                    link.brought.note(brought);
+                }
                 let new = !ingested.added.is_empty();
                 if new {
-                    self.after(ingested, from).await;
+                    self.after(ingested).await;
+                }
+                self.settle_brought();
+                if new {
+                    self.hear_again().await;
                 }
                 if !had_circle && self.membership.circle.is_some()
                     || !was_up && self.membership.role().is_some()
@@ -42,11 +50,8 @@ impl Active {
     }
 
     /// The circle has changed: says so to others, does what we owe to it, and steers.
-    pub(in crate::circle) async fn after(&mut self, ingested: Ingested, from: Option<u64>) {
-        self.push(&ingested.added, from);
-        if let Some(from) = from {
-            self.push_own(&ingested.added, from);
-        }
+    pub(in crate::circle) async fn after(&mut self, ingested: Ingested) {
+        self.push(&ingested.added);
         let new = self.newcomers(&ingested.changed);
         self.owe();
         self.owe_key(&new);
@@ -54,13 +59,25 @@ impl Active {
         self.publish();
         // A device that was removed should hear it from us, if its connection still takes it.
         tokio::task::yield_now().await;
-        self.steer_or_note().await;
+        if self.steered.as_ref() != Some(&self.basis()) {
+            self.steer_or_note().await;
+        }
         let online: Vec<_> = self.peers.keys().copied().collect();
         let wall = wall_secs();
         for device in online {
             if self.is_online(&device, wall) || self.reach.get(&device).is_some_and(super::Reach::is_known) {
                 self.meet(device);
             }
+        }
+    }
+
+    /// Of what connections have brought, only what still waits is of interest.
+    fn settle_brought(&mut self) {
+        let circle = self.membership.circle.as_ref();
+        let part = |hash: &RecordHash| circle.is_some_and(|circle| circle.record(hash).is_some());
+        let known = |hash: &RecordHash| circle.is_none_or(|circle: &Circle| circle.knows(hash));
+        for link in self.links.values_mut() {
+            link.brought.settle(|hash| known(hash) && !part(hash));
         }
     }
 
@@ -77,7 +94,7 @@ impl Active {
             self.note_owed(&new);
             match self.membership.write(wall_secs(), bodies) {
                 Ok(ingested) => {
-                    self.push(&ingested.added, None);
+                    self.push(&ingested.added);
                     self.say_all_keys();
                 }
                 Err(problem) => self.note_store(Err(problem)),
@@ -158,13 +175,14 @@ impl Active {
 
     /// Tells everybody who is connected about records of ours, and nothing else.
     pub(in crate::circle) fn say(&mut self, ingested: &Ingested) {
-        self.push(&ingested.added, None);
+        self.push(&ingested.added);
     }
 
     /// Steers; what fails is shown, and tried again at the next look.
     pub(in crate::circle) async fn steer_or_note(&mut self) {
         let result = self.steer().await;
         self.runs = result.is_ok();
+        self.steered = result.is_ok().then(|| self.basis());
         if let Err(problem) = result {
             tracing::warn!(%problem, "steering the tunnel");
         }

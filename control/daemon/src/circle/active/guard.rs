@@ -8,14 +8,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hashbrown::HashSet;
-use ringmesh_mesh::circle::Circle;
 use ringmesh_mesh::identity::DeviceId;
 use ringmesh_mesh::permission::effective;
 use ringmesh_mesh::permission::filter::{Filter, Services, Target};
 use ringmesh_mesh::record::Proto;
 use ringmesh_mesh::roster::Member;
 
-use super::Active;
+use super::{Active, Basis};
 use crate::filter::{self, FILES_PORT, FilterProblem, Guarded, Listing, Mesh4, Packet, Transport, zone_of};
 use crate::os::clock::wall_secs;
 
@@ -32,8 +31,8 @@ pub(super) struct Guard {
 struct Standing {
     ruleset: String,
     listing: Listing,
-    /// How many records it follows from: a roster changes by records alone.
-    records: usize,
+    /// What it follows from.
+    basis: Basis,
     /// The last second at which nothing in it has ended.
     until: Option<u64>,
 }
@@ -53,22 +52,21 @@ impl Active {
     }
 
     async fn try_guard(&mut self) -> Result<(), FilterProblem> {
-        let records = self.membership.circle.as_ref().map_or(0, Circle::len);
+        let basis = self.basis();
         let now = self.membership.mark.advance(wall_secs());
-        let fresh = |standing: &Standing| {
-            standing.records == records && standing.until.is_none_or(|until| now <= until)
-        };
+        let fresh =
+            |standing: &Standing| standing.basis == basis && standing.until.is_none_or(|until| now <= until);
         if self.guard.standing.as_ref().is_some_and(fresh) {
             return Ok(());
         }
         let (filter, until) = self.filter();
         let ruleset = self.guarded(&filter).ruleset();
         if let Some(standing) = self.guard.standing.as_mut().filter(|standing| standing.ruleset == ruleset) {
-            (standing.records, standing.until) = (records, until);
+            (standing.basis, standing.until) = (basis, until);
             return Ok(());
         }
         let listing = filter::apply(&self.membership.name, &ruleset).await?;
-        self.guard.standing = Some(Standing { ruleset, listing, records, until });
+        self.guard.standing = Some(Standing { ruleset, listing, basis, until });
         Ok(())
     }
 

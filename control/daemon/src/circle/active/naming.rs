@@ -20,8 +20,7 @@ impl Active {
         };
         let ips = own.ipv4.map(IpAddr::from).into_iter().chain([own.ipv6.into()]);
         let ips: Vec<IpAddr> = ips.collect();
-        // A roster follows from its records, and they only become more while a circle is up.
-        let version = (circle.len(), membership.nicknames.clone());
+        let version = (circle.standing(), membership.nicknames.clone());
         let new = if self.named.as_ref() == Some(&version) { None } else { zone(membership) };
         let empty = || Zone::new(membership.name.as_str(), circle.roster().block, prefix_v6(&membership.id));
         let names = self.names.get_or_insert_with(|| Names::new(membership.state_dir(), empty()));

@@ -1,12 +1,12 @@
 //! What is said and heard through the mesh: whose chains end where, the records that are missing, and the circle key.
 
-use ringmesh_mesh::identity::DeviceId;
+use ringmesh_mesh::identity::{DeviceId, RecordHash};
 use ringmesh_mesh::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
 use ringmesh_mesh::record::Record;
 use ringmesh_mesh::sealed::KeyId;
 use ringmesh_mesh::sync::Message;
 
-use super::{Active, LINKS_MAX, Link};
+use super::{Active, Brought, LINKS_MAX, Link};
 use crate::circle::exchange::{Frame, News};
 use crate::os::clock::boottime;
 
@@ -31,7 +31,10 @@ impl Active {
                     Frame::Sync(message) => self.on_message(link, &message).await,
                     Frame::Key(theirs) => self.on_key(link, &device, theirs),
                     Frame::Parcel(parcel) => match self.membership.open_parcel(&parcel) {
-                        Ok(true) => self.on_new_key(),
+                        Ok(true) => {
+                            self.on_new_key();
+                            self.hear_again().await;
+                        }
                         Ok(false) => {}
                         Err(problem) => self.note_store(Err(problem)),
                     },
@@ -48,7 +51,7 @@ impl Active {
         if self.links.len() >= LINKS_MAX || same >= LINKS_PER_DEVICE_MAX {
             return;
         }
-        self.links.insert(link, Link { device, out, summary: None });
+        self.links.insert(link, Link { device, out, brought: Brought::default(), summary: None });
         self.greet(link);
     }
 
@@ -156,28 +159,22 @@ impl Active {
         }
     }
 
-    /// Says our own records among new ones also to where the others came from: after a restoration they are what had waited for
-    /// these, and nobody else has them.
-    pub(super) fn push_own(&mut self, records: &[ringmesh_mesh::identity::RecordHash], to: u64) {
-        let Some(circle) = &self.membership.circle else { return };
-        let me = self.membership.me();
-        let records = records.iter().filter_map(|hash| circle.record(hash));
-        for batch in batches(records.filter(|record| record.author() == me).map(Record::to_bytes)) {
-            self.send(to, Frame::Sync(Message::Records(batch)));
+    /// Passes new records on to everybody who is connected, but for those that the connection has brought itself.
+    pub(super) fn push(&mut self, records: &[RecordHash]) {
+        let links: Vec<u64> = self.links.keys().copied().collect();
+        for link in links {
+            for batch in self.batches_for(link, records) {
+                self.send(link, Frame::Sync(Message::Records(batch)));
+            }
         }
     }
 
-    /// Passes new records on to everybody who is connected, but for where they came from.
-    pub(super) fn push(&mut self, records: &[ringmesh_mesh::identity::RecordHash], from: Option<u64>) {
-        let Some(circle) = &self.membership.circle else { return };
-        let bytes = records.iter().filter_map(|hash| circle.record(hash)).map(Record::to_bytes);
-        let batches = batches(bytes);
-        let links: Vec<u64> = self.links.keys().copied().filter(|link| Some(*link) != from).collect();
-        for link in links {
-            for batch in &batches {
-                self.send(link, Frame::Sync(Message::Records(batch.clone())));
-            }
-        }
+    fn batches_for(&self, link: u64, records: &[RecordHash]) -> Vec<Vec<Vec<u8>>> {
+        let Some((circle, link)) = self.membership.circle.as_ref().zip(self.links.get(&link)) else {
+            return vec![];
+        };
+        let lacks = link.brought.lacks(records).filter_map(|hash| circle.record(hash));
+        batches(lacks.map(Record::to_bytes))
     }
 }
 

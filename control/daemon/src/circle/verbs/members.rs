@@ -23,7 +23,7 @@ impl Active {
     /// Writes records of ours, and does what follows from them.
     pub(super) async fn write(&mut self, bodies: impl IntoIterator<Item = Body>) -> Result<(), Refusal> {
         let ingested = self.membership.write(wall_secs(), bodies)?;
-        self.after(ingested, None).await;
+        self.after(ingested).await;
         Ok(())
     }
 }
@@ -232,7 +232,7 @@ impl Daemon {
             _ => None,
         };
         let ingested = active.membership.write_as(&key, wall_secs(), [body])?;
-        active.after(ingested, None).await;
+        active.after(ingested).await;
         let (_, roster) = known(active)?;
         match named.filter(|device| !roster.is_admin(device)) {
             None => done(sentence),
@@ -243,7 +243,7 @@ impl Daemon {
     pub(super) async fn key_rotate(&mut self) -> Result<Done, Refusal> {
         let active = self.own_circle()?;
         let ingested = active.membership.rotate(wall_secs())?;
-        active.after(ingested, None).await;
+        active.after(ingested).await;
         active.switch_soon();
         done(
             "This device has a new WireGuard key; devices that are offline now hear of it when they are back",
