@@ -86,7 +86,7 @@ fn told(verb: &Verb, daemon: &Daemon) -> (Output, Result<Told, Refusal>) {
         Verb::Cancel { id, output } => (*output, life::cancel(daemon, id)),
         Verb::Join(join) => (join.output, life::join(daemon, join)),
         Verb::Leave { force, consent, output } => (*output, life::leave(daemon, *force, *consent)),
-        Verb::Down { output } => (*output, life::down(daemon)),
+        Verb::Down { daemon: too, output } => (*output, life::down(daemon, *too)),
         Verb::Rename { name, output } => (*output, members::rename(daemon, name)),
         Verb::Nickname { peer, nickname, clear: _, output } => {
             (*output, members::nickname(daemon, peer, nickname.as_deref()))

@@ -149,6 +149,14 @@ pub struct Leave {
     pub force: bool,
 }
 
+/// `down`: the circle takes no part on this device until the next `up`. Answer: [`super::Done`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Down {
+    /// The daemon ends too, also where no circle is up. Only root may ask for that, since only root can start one.
+    pub daemon: bool,
+}
+
 /// `confirm`: an admin confirms a device that waits. Answer: [`super::Done`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

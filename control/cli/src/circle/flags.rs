@@ -73,6 +73,9 @@ pub(crate) enum Verb {
     /// Take no part in the circle until the next `up`; its interface goes.
     #[command(after_help = DOWN)]
     Down {
+        /// Also end the daemon, which needs root; works where no circle is up, too.
+        #[arg(long)]
+        daemon: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -345,7 +348,12 @@ Examples:
   ringmesh remove stolen-laptop --distrust-all
 Every device that is reachable cuts it off within two seconds, the others when they are back.";
 const LEAVE: &str = "Example:\n  ringmesh leave";
-const DOWN: &str = "Example:\n  ringmesh down        `ringmesh up` takes the circle up again";
+const DOWN: &str = "\
+Examples:
+  ringmesh down                 `ringmesh up` takes the circle up again
+  sudo ringmesh down --daemon   nothing of ringmesh runs any more until the next `up`
+The daemon stays when a circle is down, and answers `status`. One that systemd runs is started again with the machine; \
+`systemctl disable ringmesh` ends that.";
 const WHOIS: &str = "Examples:\n  ringmesh whois 100.90.1.7\n  ringmesh whois nas";
 const PING: &str = "Example:\n  ringmesh ping nas --timeout 2s";
 const WAIT: &str = "Examples:\n  ringmesh wait && echo in\n  ringmesh wait nas --timeout 5min";

@@ -1,8 +1,8 @@
 //! A circle begins, goes on and ends on this device.
 
-use ringmesh_api::circle::life::{Cancel, Invite, Invited, Join, Joined, Leave, Up, Upped};
+use ringmesh_api::circle::life::{Cancel, Down, Invite, Invited, Join, Joined, Leave, Up, Upped};
 use ringmesh_api::circle::look::{CircleState, CircleStatus};
-use ringmesh_api::circle::{Code, Nothing, Refusal};
+use ringmesh_api::circle::{Code, Done, Nothing, Refusal};
 
 use super::ask::{Daemon, exit_code};
 use super::flags::{self, Consent};
@@ -88,7 +88,9 @@ pub(super) fn circle(daemon: &Daemon) -> Result<CircleState, Refusal> {
     status.circle.ok_or_else(none)
 }
 
-pub(super) fn down(daemon: &Daemon) -> Result<Told, Refusal> {
-    let done = daemon.ask_slowly("down", &Nothing {}, TUNNEL_SECS, "ending the tunnel")?;
+pub(super) fn down(daemon: &Daemon, too: bool) -> Result<Told, Refusal> {
+    let process = if too { Some(start::process(daemon)?) } else { None };
+    let done: Done = daemon.ask_slowly("down", &Down { daemon: too }, TUNNEL_SECS, "ending the tunnel")?;
+    process.as_ref().map_or(Ok(()), start::wait_for_end)?;
     Ok(Told::done(&done))
 }

@@ -1,5 +1,6 @@
-//! Starting the daemon for `up` and `join`, when nobody has.
+//! Starting the daemon for `up` and `join`, when nobody has; waiting for its end.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,6 +8,9 @@ use ringmesh_api::circle::look::CircleStatus;
 use ringmesh_api::circle::{Code, Nothing, Refusal};
 use ringmesh_daemon::circle::STATE_VARIABLE;
 use ringmesh_daemon::ifname::RUN_VARIABLE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::ask::Daemon;
 use super::terminal;
@@ -32,6 +36,30 @@ pub(super) fn ensure(daemon: &Daemon) -> Result<Option<String>, Refusal> {
     match daemon.ask::<_, CircleStatus>("status", &Nothing {}) {
         Ok(_) => Ok(started.ok()),
         Err(silent) => Err(started.err().unwrap_or(silent)),
+    }
+}
+
+/// How long a daemon that has said that it ends may take.
+const END_SECS: i64 = 10;
+
+/// The daemon's process, so that its end can be seen, whatever gets its number afterwards.
+pub(super) fn process(daemon: &Daemon) -> Result<OwnedFd, Refusal> {
+    let status: CircleStatus = daemon.ask("status", &Nothing {})?;
+    let pid = i32::try_from(status.pid).ok().and_then(Pid::from_raw);
+    let process = pid.ok_or(Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    process.map_err(|errno| Refusal::new(Code::System, format!("the daemon's process is not there: {errno}")))
+}
+
+/// Waits until the process has ended: only then can another daemon be started.
+pub(super) fn wait_for_end(process: &OwnedFd) -> Result<(), Refusal> {
+    let limit = Timespec { tv_sec: END_SECS, tv_nsec: 0 };
+    let mut looked = [PollFd::new(process, PollFlags::IN)];
+    match poll(&mut looked, Some(&limit)) {
+        Ok(1..) => Ok(()),
+        Ok(0) | Err(_) => {
+            Err(Refusal::new(Code::Timeout, "the daemon has said that it ends, and still runs")
+                .fix("its log tells more, and `kill` ends it"))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::common::{must, run, wait_for};
 use super::internet::Internet;
-use super::stage::{Device, Lan};
+use super::stage::{Device, Lan, circle_of_three};
 
 /// Writes nonsense over the middle and the head of the database, and takes away what SQLite keeps beside it.
 fn damage(device: &Device) {
@@ -171,11 +171,7 @@ type Step = (&'static str, Value, fn(&Device) -> bool);
 #[test]
 fn killed_in_the_middle_of_any_verb_the_state_is_consistent() {
     let lan = Lan::new();
-    let (mut a, b, c) = (lan.device(), lan.device(), lan.device());
-    a.up("--name alpha");
-    let code = a.invite("--uses 2");
-    b.join(&code, "beta");
-    c.join(&code, "gamma");
+    let [mut a, b, _c] = circle_of_three(&lan);
     let steps: [Step; 8] = [
         ("rename", json!({"name": "desk"}), |a| a.names()[0] == "desk"),
         ("nickname", json!({"peer": "beta", "nickname": "box"}), |a| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::stage::{Device, Lan};
+use super::stage::{Device, Lan, circle_of_three};
 
 /// Most resident memory of an idle daemon, in bytes.
 const RESIDENT_MAX: u64 = 30 << 20;
@@ -28,18 +28,13 @@ fn cost(device: &Device) -> (u64, Duration) {
 #[test]
 fn an_idle_daemon_costs_next_to_nothing() {
     let lan = Lan::new();
-    let (a, b, c) = (lan.device(), lan.device(), lan.device());
-    a.up("--name alpha");
-    let code = a.invite("--uses 2");
-    b.join(&code, "beta");
-    c.join(&code, "gamma");
-    c.ask("wait", json!({"peer": "beta"}));
+    let devices = circle_of_three(&lan);
     let long = std::env::var_os("RINGMESH_TEST_LONG").is_some();
     let (rest, look, most) = if long { (15, 60, 0.001) } else { (3, 5, 0.02) };
     std::thread::park_timeout(Duration::from_secs(rest));
-    let before = [&a, &b, &c].map(cost);
+    let before = devices.each_ref().map(cost);
     std::thread::park_timeout(Duration::from_secs(look));
-    for (device, (_, before)) in [&a, &b, &c].into_iter().zip(before) {
+    for (device, (_, before)) in devices.iter().zip(before) {
         let (resident, after) = cost(device);
         let share = (after - before).as_secs_f64() / look as f64;
         assert!(resident < RESIDENT_MAX, "{} KiB", resident >> 10);

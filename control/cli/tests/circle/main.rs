@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod demo;
 mod errors;
+mod group;
 mod guard;
 mod idle;
 mod internet;

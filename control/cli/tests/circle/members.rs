@@ -3,18 +3,12 @@
 use std::time::Duration;
 
 use super::common::{now, text, wait_for};
-use super::stage::Lan;
+use super::stage::{Lan, circle_of_three};
 
 #[test]
 fn a_removed_device_is_cut_off_everywhere_within_two_seconds() {
     let lan = Lan::new();
-    let (a, b, c) = (lan.device(), lan.device(), lan.device());
-    a.up("--name alpha");
-    let code = a.invite("--uses 2");
-    b.join(&code, "beta");
-    c.join(&code, "gamma");
-    c.says("wait beta");
-    b.says("wait gamma");
+    let [a, b, c] = circle_of_three(&lan);
     let (alpha, beta) = (c.addresses_of("alpha")[0].clone(), c.addresses_of("beta")[0].clone());
     assert!(c.pings(&alpha) && c.pings(&beta));
     let begun = now();

@@ -56,6 +56,18 @@ impl Lan {
     }
 }
 
+/// A circle of three that have all met: alpha, who founded it, beta and gamma.
+pub(crate) fn circle_of_three(lan: &Lan) -> [Device; 3] {
+    let [a, b, c] = [lan.device(), lan.device(), lan.device()];
+    a.up("--name alpha");
+    let code = a.invite("--uses 2");
+    b.join(&code, "beta");
+    c.join(&code, "gamma");
+    c.says("wait beta");
+    b.says("wait gamma");
+    [a, b, c]
+}
+
 impl Drop for Lan {
     fn drop(&mut self) {
         run(&format!("ip netns delete {}", self.name));
@@ -81,8 +93,13 @@ impl Device {
 
     /// A command of `ringmesh` on this device, its words split at spaces; not started yet.
     pub(crate) fn command(&self, line: &str) -> Command {
+        self.command_as(&[RINGMESH], line)
+    }
+
+    /// The same, begun by other words: somebody who becomes another user first, say.
+    pub(crate) fn command_as(&self, before: &[&str], line: &str) -> Command {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.net, RINGMESH]).args(line.split_whitespace());
+        command.args(["netns", "exec", &self.net]).args(before).args(line.split_whitespace());
         command.env("RINGMESH_STATE", &self.paths.state).env("RINGMESH_RUN", &self.paths.run);
         command.stdin(Stdio::null());
         command

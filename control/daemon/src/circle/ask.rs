@@ -33,7 +33,7 @@ pub(super) enum Ask {
     Admin(life::Admin),
     Recover(life::Recover),
     KeyRotate,
-    Down,
+    Down(life::Down),
     Status,
     Peers,
     Whois(look::Whois),
@@ -65,7 +65,7 @@ impl Ask {
             "admin" => Self::Admin(question(body)?),
             "recover" => Self::Recover(question(body)?),
             "key-rotate" => nothing(body, Self::KeyRotate)?,
-            "down" => nothing(body, Self::Down)?,
+            "down" => Self::Down(question(body)?),
             "status" => nothing(body, Self::Status)?,
             "peers" => nothing(body, Self::Peers)?,
             "whois" => Self::Whois(question(body)?),
@@ -91,6 +91,7 @@ impl Ask {
         let routes = |what: &str| matches!(what.to_lowercase().as_str(), "exit" | "lan");
         let root_only = match self {
             Self::Recover(_) | Self::KeyRotate => "the keys of this device",
+            Self::Down(down) if down.daemon => "the end of the daemon, which only root can start again",
             Self::Up(up) if !up.beacons.is_empty() => "beacons",
             Self::Allow(allow) if routes(&allow.what) => "who may use this device as exit or reach its LAN",
             Self::Deny(deny) if routes(&deny.what) => "who may use this device as exit or reach its LAN",

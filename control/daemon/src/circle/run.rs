@@ -20,9 +20,10 @@ use super::ask::{Answer, Ask};
 use super::event::Event;
 use super::membership::{Cannot, Membership};
 use super::paths::{Paths, ifname};
+use super::server::{self, Server};
 use super::store::Setting;
 use super::tunnel::Tunnel;
-use super::{exchange, lan, secret, server};
+use super::{exchange, lan, secret};
 use crate::beacon::Heard;
 use crate::filter;
 use crate::os::clock::boottime;
@@ -49,9 +50,12 @@ pub(super) struct Daemon {
     pub(super) waiters: Vec<Waiter>,
     pub(super) since: Duration,
     pub(super) ears: Ears,
+    /// Whether somebody has asked for the end.
+    pub(super) ending: bool,
     /// Circles that could not be taken up, and why.
     pub(super) broken: Vec<String>,
     inputs: Inputs,
+    server: Server,
     _lock: File,
 }
 
@@ -120,6 +124,7 @@ pub fn run_daemon(paths: Paths, place: Place) -> Result<(), Problem> {
             active.let_go().await;
         }
         let _ = std::fs::remove_file(daemon.paths.socket());
+        daemon.answer_last().await;
         Ok(())
     });
     // A look-up of the system's that nobody waits for any more may take its time.
@@ -144,7 +149,7 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
     if let Err(error) = rules::watch(rules_sender) {
         tracing::warn!(%error, "nobody tells when rules of the packet filter change");
     }
-    tokio::spawn(server::serve(listener, asked_sender));
+    let server = Server::start(listener, asked_sender);
     Ok(Daemon {
         paths,
         active: None,
@@ -152,7 +157,9 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
         waiters: Vec::new(),
         since: boottime(),
         ears: Ears { lan: lan_sender, exchange: exchange_sender, beacons: beacons_sender },
+        ending: false,
         broken: Vec::new(),
+        server,
         inputs: Inputs {
             asked,
             lan,
@@ -277,7 +284,7 @@ impl Daemon {
         }
     }
 
-    /// Runs until a signal comes.
+    /// Runs until a signal comes, or somebody asks for the end.
     async fn serve(&mut self) {
         loop {
             match self.next().await {
@@ -285,7 +292,17 @@ impl Daemon {
                 event => self.on(event).await,
             }
             self.answer_waiters();
+            if self.ending {
+                return;
+            }
         }
+    }
+
+    /// Says the answers that were given; whoever still waits is told that none comes.
+    async fn answer_last(self) {
+        let Self { server, waiters, inputs, .. } = self;
+        drop((waiters, inputs));
+        server.end().await;
     }
 
     async fn next(&mut self) -> Event {

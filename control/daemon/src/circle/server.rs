@@ -8,6 +8,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -20,6 +21,8 @@ use axum::serve::IncomingStream;
 use ringmesh_api::circle::{Code, QUESTION_LEN_MAX, Refusal, Reply};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::ask::{Answer, Ask, Caller};
 use super::event::Event;
@@ -65,14 +68,40 @@ fn group_of(table: &str, name: &str) -> Option<u32> {
     })
 }
 
-/// Serves until the process ends.
-pub(super) async fn serve(listener: UnixListener, events: mpsc::Sender<Event>) {
+/// How long answers that were given may take to be read, at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The server, which runs beside the loop.
+pub(super) struct Server {
+    ends: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves from now on; questions go to `events`.
+    pub(super) fn start(listener: UnixListener, events: mpsc::Sender<Event>) -> Self {
+        let (ends, ended) = oneshot::channel();
+        Self { ends, task: tokio::spawn(serve(listener, events, ended)) }
+    }
+
+    /// Takes no question any more, and waits until the answers that were given have been read.
+    pub(super) async fn end(self) {
+        let _ = self.ends.send(());
+        let _ = timeout(FAREWELL, self.task).await;
+    }
+}
+
+async fn serve(listener: UnixListener, events: mpsc::Sender<Event>, ended: oneshot::Receiver<()>) {
     let app = Router::new()
         .route("/v1/{verb}", post(ask))
         .fallback(async || reply(Err(Refusal::new(Code::Usage, "questions are POST /v1/VERB"))))
         .layer(DefaultBodyLimit::max(QUESTION_LEN_MAX))
         .with_state(events);
-    if let Err(error) = axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await {
+    let service = app.into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let _ = ended.await;
+    });
+    if let Err(error) = serving.await {
         tracing::error!(%error, "the local API has ended");
     }
 }

@@ -59,7 +59,7 @@ impl Daemon {
             Ask::Admin(admin) => self.admin(&admin).await.and_then(answer),
             Ask::Recover(recover) => self.recover(&recover).await.and_then(answer),
             Ask::KeyRotate => self.key_rotate().await.and_then(answer),
-            Ask::Down => self.down().await.and_then(answer),
+            Ask::Down(down) => self.down(down).await.and_then(answer),
             Ask::Status => answer(self.status()),
             Ask::Peers => self.peers().and_then(answer),
             Ask::Whois(whois) => self.whois(&whois).and_then(answer),

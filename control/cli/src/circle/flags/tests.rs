@@ -34,6 +34,8 @@ fn commands_are_checked_before_anybody_is_asked() {
         ("remove", false),
         ("leave --force --yes", true),
         ("down", true),
+        ("down --daemon --json", true),
+        ("down home", false),
         ("whois fd00::1", true),
         ("ping nas --timeout 500", false),
         ("ping nas --timeout 2s", true),

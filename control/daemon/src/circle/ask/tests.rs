@@ -13,6 +13,8 @@ fn what_root_alone_may_ask_is_refused_to_the_group() {
         ("up", r#"{"beacons": ["nas.example.org"]}"#, false),
         ("recover", r#"{"key": "00"}"#, false),
         ("key-rotate", "{}", false),
+        ("down", "{}", true),
+        ("down", r#"{"daemon": true}"#, false),
     ] {
         let ask =
             Ask::read(verb, body.as_bytes()).unwrap_or_else(|refusal| panic!("{verb} {body}: {refusal:?}"));
@@ -30,6 +32,7 @@ fn what_makes_no_sense_is_refused() {
         ("status", "{\"x\": 1}"),
         ("join", "{}"),
         ("join", "{\"code\": 7}"),
+        ("down", "{\"deamon\": true}"),
         ("ping", "{\"peer\": \"a\", \"wait_ms\": -1}"),
         ("up", "\u{0}"),
         ("log", "{\"last\": 1e99}"),

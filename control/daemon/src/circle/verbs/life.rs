@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringmesh_api::circle::life::{Join, Joined, Leave, Up, Upped};
+use ringmesh_api::circle::life::{Down, Join, Joined, Leave, Up, Upped};
 use ringmesh_api::circle::{Code, Done, Refusal};
 use ringmesh_mesh::address::Ipv4Block;
 use ringmesh_mesh::beacon::place::BeaconUrl;
@@ -196,15 +196,21 @@ impl Daemon {
         }
     }
 
-    /// This device takes no part until the next `up`; also one that failed half way is ended.
-    pub(super) async fn down(&mut self) -> Result<Done, Refusal> {
+    /// This device takes no part until the next `up`; also one that failed half way is ended. If asked for, the daemon ends too.
+    pub(super) async fn down(&mut self, down: Down) -> Result<Done, Refusal> {
+        if self.active.is_none() && down.daemon {
+            self.ending = true;
+            return done("The daemon has ended");
+        }
         let active = self.up_circle()?;
         active.membership.store.set(Setting::Up, "0")?;
         let name = active.membership.name.clone();
         if let Some(active) = self.active.take() {
             active.end().await;
         }
-        done(format!("The circle {name} is down on this device"))
+        self.ending = down.daemon;
+        let too = if down.daemon { ", and the daemon has ended" } else { "" };
+        done(format!("The circle {name} is down on this device{too}"))
     }
 
     pub(super) async fn leave(&mut self, leave: Leave) -> Result<Done, Refusal> {
