@@ -1,7 +1,6 @@
 //! `ringmesh demo`: devices become a circle, then two of them show what their tunnel carries; in one command and under a minute.
 
 mod circle;
-mod device;
 mod internet;
 mod names;
 mod permission;

@@ -8,18 +8,21 @@
 //! - [`traffic`]: generators and sinks, run as child processes inside a namespace
 //! - [`measure`]: medians, spreads, ratios, processor time and memory
 //! - [`suite`]: the measurements, one after the other, on one pair
-//! - [`demo`], [`bench`], [`soak`]: what a person starts
+//! - [`demo`], [`bench`], [`soak`], [`scale`], [`join`]: what a person starts
 //!
 //! **Invariant:** this crate knows nothing of how Ringmesh works inside. It starts the executable and
 //! speaks the `wg` userspace interface, exactly as it does with everybody else's, so that no number
 //! can come from knowing us better.
 
+mod beacon;
 pub mod bench;
 pub mod clock;
 pub mod demo;
+mod device;
 mod error;
 pub mod guard;
 pub mod implementations;
+pub mod join;
 pub mod measure;
 pub mod namespaces;
 pub mod needs;
@@ -52,6 +55,16 @@ impl Executables {
     pub fn own() -> Result<Self> {
         let own = own_path()?;
         Ok(Self { traffic: own.clone(), ringmesh: Some(own) })
+    }
+
+    /// The `ringmesh` executable.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn ringmesh(&self) -> Result<&Path> {
+        let missing =
+            || Error::Needs("the executable `ringmesh` is not beside this one nor in PATH".to_owned());
+        self.ringmesh.as_deref().ok_or_else(missing)
     }
 
     /// This process' own file for traffic, and a `ringmesh` beside it or in `PATH`.

@@ -13,10 +13,10 @@ use crate::measure::host::{self, Host};
 use crate::namespaces::{self, LinkPlan};
 use crate::pair::{Choice, Pair, PairPlan};
 use crate::progress::Screen;
-use crate::scale;
 use crate::soak;
 use crate::suite::{self, Profile, Stage, SuitePlan, Values};
 use crate::{Error, Executables, Result, guard, needs};
+use crate::{join, scale};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub struct BenchArgs {
     /// Implementations to compare with, separated by commas [default: all that are found].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     against: Option<Vec<String>>,
-    /// How often everything is measured [default: 3, or 1 with --quick].
+    /// How often everything is measured [default: 3, 1 with --quick, 5 with --join].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
     /// Seconds of each TCP stream.
@@ -69,6 +69,12 @@ pub struct BenchArgs {
     /// With --scale, instead of silent peers: what a packet costs with sessions to so many.
     #[arg(long, value_name = "N", requires = "scale", conflicts_with = "peers", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     active: Option<u32>,
+    /// Instead: how long a new device takes until it pings another one, and what an idle daemon costs.
+    #[arg(long, conflicts_with_all = ["soak", "scale", "quick", "profile", "record"])]
+    join: bool,
+    /// Seconds for which --join leaves three devices alone.
+    #[arg(long, value_name = "SECS", default_value_t = 60.0, requires = "join")]
+    idle: f64,
     /// Minutes of the soak.
     #[arg(long, value_name = "N", default_value_t = 10.0, requires = "soak")]
     minutes: f64,
@@ -97,7 +103,10 @@ pub fn run(args: &BenchArgs, executables: &Executables) -> ExitCode {
 
 /// The text to print, and whether all went well.
 fn start(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Result<(String, bool)> {
-    needs::check("ringmesh bench")?;
+    match args.join {
+        true => needs::check_with("ringmesh bench --join", &[("nft", "nftables")])?,
+        false => needs::check("ringmesh bench")?,
+    }
     sensible(args)?;
     let eraser = screen.eraser();
     guard::on_signals(move || {
@@ -127,6 +136,12 @@ fn start(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Re
         let text = if args.json { json(&verdict)? } else { verdict.text() };
         return Ok((text, true));
     }
+    if args.join {
+        let plan = join::JoinPlan { rounds: args.rounds.unwrap_or(5), idle_secs: args.idle };
+        let verdict = join::run(&plan, executables, screen)?;
+        let text = if args.json { json(&verdict)? } else { verdict.text() };
+        return Ok((text, verdict.passed()));
+    }
     let results = compare(args, executables, screen)?;
     if let Some(file) = &args.record {
         record::write(file, &results)?;
@@ -137,10 +152,16 @@ fn start(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> Re
 
 fn sensible(args: &BenchArgs) -> Result<()> {
     let positive = |number: f64, largest: f64| number.is_finite() && number > 0.0 && number <= largest;
-    match (positive(args.seconds, 3_600.0), positive(args.minutes, 100_000.0)) {
-        (false, _) => Err(Error::Needs("--seconds takes a number above 0, up to 3600".to_owned())),
-        (_, false) => Err(Error::Needs("--minutes takes a number above 0, up to 100000".to_owned())),
-        (true, true) => Ok(()),
+    let numbers = [
+        ("--seconds", args.seconds, 3_600.0),
+        ("--minutes", args.minutes, 100_000.0),
+        ("--idle", args.idle, 3_600.0),
+    ];
+    match numbers.into_iter().find(|(_, number, largest)| !positive(*number, *largest)) {
+        Some((flag, _, largest)) => {
+            Err(Error::Needs(format!("{flag} takes a number above 0, up to {largest}")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** what is shown is what the commands answered, and every one is a command that a person can type.
 
-use super::device::Device;
 use super::internet::Internet;
 use super::{names, permission};
+use crate::device::Device;
 use crate::progress::Screen;
 use crate::{Error, Executables, Result, clock};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub(super) fn show(files: &Executables, screen: &mut Screen) -> Result<Vec<Step>
         let url = internet.start_beacon(files)?;
         Ok((url.clone(), format!("{url}: knows where devices are, and can read nothing of what it keeps")))
     })?;
-    let mut device = |name| Device::create(name, &mut internet, files);
+    let mut device = |name| Device::create(name, internet.plug()?, files);
     let (desk, nas, laptop) = (device("desk")?, device("nas")?, device("laptop")?);
     story.step("desk: `ringmesh up --name desk --beacon …`", || {
         let upped = desk.ask(&format!("up --name desk --circle home --beacon {url}"), "")?;

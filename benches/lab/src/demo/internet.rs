@@ -1,19 +1,17 @@
 //! What lies between the devices of the demonstration: a router with a beacon on it, and behind each port a network of its own.
 
+use crate::beacon::Beacon;
 use crate::namespaces::{Namespace, Side, ip, namespace, next_number};
 use crate::{Error, Executables, Result};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 
 /// The beacon's address (RFC 5737 keeps its range for examples).
-const BEACON: &str = "198.51.100.1";
-const BEACON_PORT: u16 = 3478;
+const ADDRESS: &str = "198.51.100.1";
 
 /// The router. Dropping it ends the beacon too.
 #[derive(Debug)]
 pub(super) struct Internet {
     // Dropped in this order: the process, then what it lives in.
-    beacon: Option<Child>,
+    beacon: Option<Beacon>,
     router: Namespace,
     ports: u8,
 }
@@ -25,7 +23,7 @@ impl Internet {
     /// When the machine refuses.
     pub(super) fn create() -> Result<Self> {
         let router = Namespace::create(namespace(next_number(), Side::A))?;
-        router.ip(&format!("addr add {BEACON}/32 dev lo\n"))?;
+        router.ip(&format!("addr add {ADDRESS}/32 dev lo\n"))?;
         let forwarding = "/proc/sys/net/ipv4/ip_forward";
         // What /proc shows of the network is what the thread that looks is in.
         let forwards = router.enter(|| std::fs::write(forwarding, "1"))?;
@@ -38,20 +36,8 @@ impl Internet {
     /// # Errors
     /// When it does not start.
     pub(super) fn start_beacon(&mut self, files: &Executables) -> Result<String> {
-        let missing =
-            || Error::Needs("the executable `ringmesh` is not beside this one nor in PATH".to_owned());
-        let mut command = Command::new(files.ringmesh.as_ref().ok_or_else(missing)?);
-        command.args(["beacon", "--name", BEACON, "--listen", &format!("0.0.0.0:{BEACON_PORT}"), "--state"]);
-        command.arg(self.router.dir().join("beacon"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = self.router.spawn(&mut command)?;
-        let mut line = String::new();
-        let said = child.stdout.take().map(|output| BufReader::new(output).read_line(&mut line));
-        self.beacon = Some(child);
-        match said {
-            Some(Ok(count)) if count > 0 => Ok(line.trim().to_owned()),
-            _ => Err(Error::Tunnel("the beacon did not start".to_owned())),
-        }
+        let beacon = Beacon::start(&self.router, ADDRESS, files)?;
+        Ok(self.beacon.insert(beacon).url.clone())
     }
 
     /// A host behind the next port, in a network of its own.
@@ -85,14 +71,5 @@ impl Internet {
             "addr add {network}.2/24 dev wan\nlink set wan up\nroute add default via {network}.1\n"
         ))?;
         Ok(host)
-    }
-}
-
-impl Drop for Internet {
-    fn drop(&mut self) {
-        if let Some(beacon) = &mut self.beacon {
-            let _gone_already = beacon.kill();
-            let _reaped = beacon.wait();
-        }
     }
 }

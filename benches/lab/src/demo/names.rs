@@ -1,6 +1,6 @@
 //! A name, asked as any program asks: of the resolver on this device's own mesh address (RFC 1035, section 4).
 
-use super::device::Device;
+use crate::device::Device;
 use crate::{Error, Result};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;

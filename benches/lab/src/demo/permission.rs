@@ -1,7 +1,7 @@
 //! The demonstration's guest: may do nothing, is allowed one thing for a few seconds, does it, and may do nothing again.
 
 use super::circle::{LIMIT, Story, first_address, join, text};
-use super::device::Device;
+use crate::device::Device;
 use crate::{Error, Result, clock};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

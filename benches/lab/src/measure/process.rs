@@ -60,6 +60,17 @@ pub fn usage(pid: u32) -> Usage {
     Usage { user_secs, system_secs, rss_bytes: bytes("Rss:"), pss_bytes: bytes("Pss:") }
 }
 
+/// Nanoseconds that all threads of a process that are there have run (the first number of each schedstat): finer than [`usage`], which
+/// counts ticks.
+pub fn cpu_nanos(pid: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let nanos = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    nanos.sum()
+}
+
 /// Seconds that all cores together have spent in software interrupts: packets that cross the wire are the kernel's work, and
 /// part of it stands here and not with any process.
 pub fn softirq_secs() -> f64 {

@@ -17,7 +17,6 @@ use crate::pair::{Choice, Pair, PairPlan};
 use crate::progress::Screen;
 use crate::traffic::{Outcome, Ping, PingReport, Plan, Tcp};
 use crate::{Error, Executables, Result, clock};
-use std::fs;
 use std::net::Ipv4Addr;
 
 /// What is measured.
@@ -158,7 +157,7 @@ impl Scale<'_> {
 
     /// Processor time of all their threads.
     fn cpu_nanos(&self) -> f64 {
-        self.pair.processes(Side::A).into_iter().map(cpu_nanos).sum()
+        self.pair.processes(Side::A).into_iter().map(process::cpu_nanos).sum()
     }
 }
 
@@ -183,14 +182,4 @@ fn expect_ping(outcome: Outcome) -> Result<PingReport> {
         return Err(Error::Traffic("no report of round trips".to_owned()));
     };
     Ok(report)
-}
-
-/// Nanoseconds that all threads of a process have run (the first number of each schedstat).
-fn cpu_nanos(pid: u32) -> f64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let nanos = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanos.sum()
 }

@@ -1,6 +1,5 @@
-//! One device of the demonstration's circle, steered by the commands that a person types.
+//! One device of a circle, steered by the commands that a person types.
 
-use super::internet::Internet;
 use crate::namespaces::Namespace;
 use crate::{Error, Executables, Result};
 use serde_json::Value;
@@ -12,23 +11,20 @@ use std::process::{Command, Output, Stdio};
 
 /// A device in a network of its own. Dropping it ends its processes and removes its files.
 #[derive(Debug)]
-pub(super) struct Device {
-    pub(super) host: Namespace,
+pub(crate) struct Device {
+    pub(crate) host: Namespace,
     /// What it is called in the circle.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     ringmesh: PathBuf,
 }
 
 impl Device {
-    /// A device behind a port of the internet's own; nothing runs on it yet.
+    /// The device that a host is from now on; nothing runs on it yet.
     ///
     /// # Errors
-    /// When the machine refuses namespaces or wires, or there is no `ringmesh` to run.
-    pub(super) fn create(name: &'static str, internet: &mut Internet, files: &Executables) -> Result<Self> {
-        let missing =
-            || Error::Needs("the executable `ringmesh` is not beside this one nor in PATH".to_owned());
-        let ringmesh = files.ringmesh.clone().ok_or_else(missing)?;
-        let host = internet.plug()?;
+    /// When its directory cannot be made, or there is no `ringmesh` to run.
+    pub(crate) fn create(name: &'static str, host: Namespace, files: &Executables) -> Result<Self> {
+        let ringmesh = files.ringmesh()?.to_owned();
         // Ours alone, and new: names in the directory of temporary files can be guessed.
         let made = DirBuilder::new().mode(0o700).create(host.dir());
         let made = made.and_then(|()| std::fs::create_dir(host.dir().join("etc")));
@@ -40,14 +36,14 @@ impl Device {
     ///
     /// # Errors
     /// With the one line that it said.
-    pub(super) fn ask(&self, line: &str, input: &str) -> Result<Value> {
+    pub(crate) fn ask(&self, line: &str, input: &str) -> Result<Value> {
         let output = self.output(line, input)?;
         let answer = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         if output.status.success() { Ok(answer) } else { Err(self.failed(line, &output)) }
     }
 
     /// The same for a question that may be answered with no.
-    pub(super) fn output(&self, line: &str, input: &str) -> Result<Output> {
+    pub(crate) fn output(&self, line: &str, input: &str) -> Result<Output> {
         let failed = |error| Error::io(format!("cannot run ringmesh {line}"), error);
         let mut command = Command::new(&self.ringmesh);
         command.args(line.split(' ')).arg("--json");
