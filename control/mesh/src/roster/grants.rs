@@ -60,3 +60,6 @@ impl Index<(DeviceId, What)> for Grants {
         self.get(&to, what).expect("the caller has seen that something was said")
     }
 }
+
+#[cfg(test)]
+mod tests;
