@@ -70,7 +70,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", requires = "scale", conflicts_with = "peers", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     active: Option<u32>,
     /// Instead: how long a new device takes until it pings another one, and what an idle daemon costs.
-    #[arg(long, conflicts_with_all = ["soak", "scale", "quick", "profile", "record"])]
+    #[arg(long, conflicts_with_all = ["soak", "scale", "quick", "profile", "only", "record"])]
     join: bool,
     /// Seconds for which --join leaves three devices alone.
     #[arg(long, value_name = "SECS", default_value_t = 60.0, requires = "join")]
