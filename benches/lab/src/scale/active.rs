@@ -9,8 +9,8 @@
 //! address, so both cases send in equally large runs; the way in it does not show, nor what sending to as many addresses costs
 //! the kernel.
 
-use super::cpu_nanos;
 use crate::implementations::{DeviceConfig, Keypair, PeerConfig};
+use crate::measure::process::cpu_nanos;
 use crate::measure::stats::Summary;
 use crate::namespaces::Side;
 use crate::pair::{Choice, Pair, PairPlan};
