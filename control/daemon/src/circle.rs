@@ -26,6 +26,7 @@ mod verbs;
 
 pub use client::{Unanswered, ask};
 pub(crate) use exchange::EXCHANGE_PORT;
+pub(crate) use lan::{LAN_PORT, hears_lan, lan_group};
 pub use paths::{Paths, STATE_VARIABLE};
 pub use run::{Place, run_daemon};
 

@@ -116,6 +116,7 @@ fn each_break_shows_its_sentence() {
             "problem",
             "the chain in in the table inet strict drops",
         ),
+        ("true", "lan firewall", "warning", "drops udp/25519 from"),
         (
             "nft delete table inet strict; nft add table inet ringmesh-old",
             "packet filter",

@@ -20,7 +20,7 @@ use super::paths::is_ours;
 use crate::os::interfaces::Interface;
 
 /// The UDP port on the LAN.
-pub(super) const LAN_PORT: u16 = 25519;
+pub(crate) const LAN_PORT: u16 = 25519;
 /// Of the site-local scope (RFC 2365), sent with a TTL of 1.
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 82, 77);
 /// Transient and link-local (RFC 4291, section 2.7).
@@ -69,7 +69,7 @@ impl Lan {
 
     /// Opens and closes sockets as interfaces come and go. True if there is a new one.
     pub(super) fn follow(&mut self, interfaces: &[Interface]) -> bool {
-        let usable = interfaces.iter().filter(|interface| interface.multicast && !is_ours(&interface.name));
+        let usable = interfaces.iter().filter(|interface| hears_lan(interface));
         let ways: BTreeMap<Way, &Interface> = usable
             .flat_map(|interface| {
                 let families = [false, true].into_iter();
@@ -105,12 +105,21 @@ impl Lan {
     /// Says something on every LAN. Where that is not possible just now, it is said again later anyway.
     pub(super) fn say(&self, datagram: &[u8]) {
         for ((_, v6), port) in &self.open {
-            let group: IpAddr = if *v6 { GROUP_V6.into() } else { GROUP_V4.into() };
-            if let Err(error) = port.socket.try_send_to(datagram, (group, LAN_PORT).into()) {
+            if let Err(error) = port.socket.try_send_to(datagram, (lan_group(*v6), LAN_PORT).into()) {
                 tracing::debug!(%error, "a datagram to the LAN");
             }
         }
     }
+}
+
+/// Whether announcements are made on this interface.
+pub(crate) fn hears_lan(interface: &Interface) -> bool {
+    interface.multicast && !is_ours(&interface.name)
+}
+
+/// Where announcements go.
+pub(crate) fn lan_group(v6: bool) -> IpAddr {
+    if v6 { GROUP_V6.into() } else { GROUP_V4.into() }
 }
 
 fn open(interface: &Interface, v6: bool) -> io::Result<UdpSocket> {

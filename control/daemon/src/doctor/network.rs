@@ -32,6 +32,7 @@ pub(super) fn checks(status: Option<&CircleStatus>) -> Vec<Check> {
         checks.push(port(circle, &sockets));
         checks.extend(beacons(&circle.beacons));
         checks.extend(foreign_drops(circle).map(|drops| firewall(&drops)));
+        checks.extend(shut(circle.listen_port).map(|sentences| outside(&sentences)));
         let unread = IfName::new(&circle.interface).ok().and_then(|ifname| filter::unread(&ifname));
         checks.extend(unread.map(|sentence| legacy(&sentence)));
     }
@@ -42,8 +43,28 @@ pub(super) fn checks(status: Option<&CircleStatus>) -> Vec<Check> {
 fn foreign_drops(circle: &CircleState) -> Option<Vec<String>> {
     let own = circle.device.addresses.iter().find_map(|address| address.parse::<Ipv6Addr>().ok())?;
     let ifname = IfName::new(&circle.interface).ok()?;
+    asked(filter::blocked(&ifname, &[filter::needed(own)]))
+}
+
+/// What rules of others drop of what the circle hears from other networks, if the rules can be read.
+fn shut(port: u16) -> Option<Vec<String>> {
+    asked(filter::shut(port))
+}
+
+fn asked<T>(question: impl Future<Output = Result<T, filter::FilterProblem>>) -> Option<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    runtime.block_on(filter::blocked(&ifname, &[filter::needed(own)])).ok()
+    runtime.block_on(question).ok()
+}
+
+fn outside(sentences: &[String]) -> Check {
+    match sentences {
+        [] => Check::ok("lan firewall", "no rule of others keeps devices on the LAN from finding this one"),
+        sentences => Check::warning(
+            "lan firewall",
+            sentences.join("; "),
+            "open these ports, as the sentence says; without them it takes a beacon",
+        ),
+    }
 }
 
 fn firewall(drops: &[String]) -> Check {

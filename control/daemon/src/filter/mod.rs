@@ -21,15 +21,15 @@ mod legacy;
 mod nft;
 mod table;
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringmesh_mesh::name::Label;
 
-use crate::circle::EXCHANGE_PORT;
+use crate::circle::{EXCHANGE_PORT, LAN_PORT, hears_lan, lan_group};
 use crate::ifname::IfName;
-use crate::os::interfaces;
+use crate::os::interfaces::{self, Interface};
 
-use foreign::Ruleset;
+use foreign::{Door, Ruleset};
 pub(crate) use foreign::{Packet, Transport};
 pub(crate) use legacy::unread;
 pub(crate) use nft::FilterProblem;
@@ -94,12 +94,52 @@ pub(crate) async fn blocked(ifname: &IfName, packets: &[Packet]) -> Result<Vec<S
     Ok(foreign::blocked(&ruleset, ifname, packets))
 }
 
+/// What rules of others would drop of what the circle hears from other networks: at the UDP port of its tunnel, and of
+/// announcements on the LAN. One sentence each, with what lets it in.
+///
+/// # Errors
+/// [`FilterProblem`] when the rules cannot be read.
+pub(crate) async fn shut(port: u16) -> Result<Vec<String>, FilterProblem> {
+    let json = nft::run(&["-j", "list", "ruleset"], "").await?;
+    let ruleset =
+        Ruleset::read(&json).ok_or_else(|| FilterProblem::Refused("no list of rules".to_owned()))?;
+    let interfaces = interfaces::list().await.unwrap_or_default();
+    Ok(foreign::shut(&ruleset, &doors(&interfaces, port)))
+}
+
+/// Where the circle hears others: for each of our addresses, somebody beside it sends to it and to its LAN.
+fn doors(interfaces: &[Interface], port: u16) -> Vec<Door> {
+    let lans = interfaces.iter().filter(|interface| hears_lan(interface));
+    let addresses = lans.flat_map(|lan| lan.addresses.iter().map(|to| (lan.name.clone(), *to)));
+    addresses
+        .take(ADDRESSES_MAX)
+        .flat_map(|(ifname, to)| {
+            let from = match to {
+                IpAddr::V4(to) => Ipv4Addr::from(to.to_bits() ^ 1).into(),
+                IpAddr::V6(to) => Ipv6Addr::from(to.to_bits() ^ 1).into(),
+            };
+            let door = |to, port, use_of_it| Door { ifname: ifname.clone(), from, to, port, use_of_it };
+            [
+                door(to, port, "a tunnel comes about only when this device begins it"),
+                door(
+                    lan_group(to.is_ipv6()),
+                    LAN_PORT,
+                    "devices on that LAN find each other by a beacon only",
+                ),
+            ]
+        })
+        .collect()
+}
+
 /// What every circle needs, whatever is allowed: that another device brings records to our address.
 pub(crate) fn needed(own: Ipv6Addr) -> Packet {
     // Any other address of the circle.
     let peer = Ipv6Addr::from(own.to_bits() ^ 1);
     Packet::new(peer.into(), own.into(), Transport::Tcp(Some(EXCHANGE_PORT)))
 }
+
+/// Addresses of this machine that are looked at.
+const ADDRESSES_MAX: usize = 16;
 
 fn circles_in(tables: &str) -> Vec<Label> {
     let ours =

@@ -120,7 +120,8 @@ impl Active {
         self.blocked_of(&packets.collect::<Vec<_>>()).await
     }
 
-    /// The same for everything that the circle needs and that anybody is allowed; and whether there may be rules that nobody can read.
+    /// The same for everything that the circle needs, inside and from other networks, and that anybody is allowed; and whether there
+    /// may be rules that nobody can read.
     pub(in crate::circle) async fn blocked_at_all(&mut self) -> Vec<String> {
         let (filter, _) = self.filter();
         let own = self.membership.ipv6();
@@ -142,6 +143,7 @@ impl Active {
             }));
         }
         let mut sentences = self.blocked_of(&packets).await;
+        sentences.extend(filter::shut(self.port).await.unwrap_or_default());
         sentences.extend(filter::unread(self.tunnel.name()));
         sentences
     }

@@ -238,3 +238,53 @@ fn what_is_no_list_is_refused() {
     }
     assert!(Ruleset::read("{\"nftables\": [3, {}, {\"chain\": {}}, {\"rule\": {\"family\": 1}}]}").is_some());
 }
+
+/// The default zone of firewalld, a chain of ufw, and one of somebody's own: each says how it is told to open a port.
+#[test]
+fn doors_that_are_shut_are_named_with_what_opens_them() {
+    let door = |ifname: &str, port, to: &str| Door {
+        ifname: ifname.to_owned(),
+        from: to.parse().expect("an address"),
+        to: to.parse().expect("an address"),
+        port,
+        use_of_it: "nobody finds us",
+    };
+    let doors = [
+        door("lan0", 25_519, "239.255.82.77"),
+        door("lan1", 25_519, "239.255.82.77"),
+        door("lan0", 51_820, "192.0.2.1"),
+    ];
+    let dport = json!({"payload": {"protocol": "udp", "field": "dport"}});
+    let open = rule(HOUSE, "in", 7, json!([is(dport, json!(51_820)), {"accept": null}]));
+    for (items, port, fixes) in [
+        (
+            vec![base(("inet", "firewalld"), "filter_INPUT", "input", "drop")],
+            51_820,
+            vec!["`firewall-cmd --add-port=25519/udp`", "`firewall-cmd --add-port=51820/udp`"],
+        ),
+        (
+            vec![base(("ip", "filter"), "INPUT", "input", "drop"), chain(("ip", "filter"), "ufw-user-input")],
+            51_820,
+            vec!["`ufw allow 25519/udp`", "`ufw allow 51820/udp`"],
+        ),
+        (
+            vec![base(("ip", "filter"), "INPUT", "input", "drop")],
+            51_820,
+            vec!["`iptables -I INPUT -p udp --dport 25519 -j ACCEPT`", "--dport 51820 "],
+        ),
+        (
+            vec![base(HOUSE, "in", "input", "drop"), open],
+            25_519,
+            vec!["`nft insert rule inet house in udp dport 25519 accept`"],
+        ),
+        (vec![base(HOUSE, "in", "input", "accept")], 0, vec![]),
+    ] {
+        let json = json!({ "nftables": items }).to_string();
+        let said = shut(&Ruleset::read(&json).expect("JSON"), &doors);
+        assert_eq!(said.len(), fixes.len(), "{said:?}");
+        for (said, fix) in said.iter().zip(&fixes) {
+            assert!(said.contains(fix) && said.contains("lan0, so nobody finds us"), "{said}");
+        }
+        assert!(said.last().is_none_or(|last| last.contains(&format!("udp/{port}"))), "{said:?}");
+    }
+}
