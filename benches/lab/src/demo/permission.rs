@@ -24,6 +24,7 @@ pub(super) fn show(story: &mut Story<'_>, desk: &Device, friend: &Device) -> Res
         format!("{address}:{PORT}").parse().map_err(|_| Error::Tunnel("desk has no address".to_owned()))?;
     let listener = desk.host.enter(|| TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, PORT)))?;
     let game = listener.map_err(|error| Error::io("listening on desk", error))?;
+    game.set_nonblocking(true).map_err(|error| Error::io("listening on desk", error))?;
     story.step("friend: a game on desk, unasked", || {
         let came = connects(friend, to, &game)?;
         if came {
@@ -49,11 +50,9 @@ pub(super) fn show(story: &mut Story<'_>, desk: &Device, friend: &Device) -> Res
     })
 }
 
-/// Whether a connection comes about. The game takes it, so that the next one does not have to wait for this.
+/// Whether a connection comes about on both sides: the permission may end after the friend's first packet and before its
+/// second, and then only the friend believes in it.
 fn connects(from: &Device, to: SocketAddr, game: &TcpListener) -> Result<bool> {
     let came = from.host.enter(|| TcpStream::connect_timeout(&to, PATIENCE).is_ok())?;
-    if came {
-        game.accept().map_err(|error| Error::io("the game on desk", error))?;
-    }
-    Ok(came)
+    Ok(came && clock::until(PATIENCE, || game.accept().ok()).is_some())
 }

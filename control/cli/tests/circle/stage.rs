@@ -63,8 +63,11 @@ pub(crate) fn circle_of_three(lan: &Lan) -> [Device; 3] {
     let code = a.invite("--uses 2");
     b.join(&code, "beta");
     c.join(&code, "gamma");
-    c.says("wait beta");
-    b.says("wait gamma");
+    for (device, others) in [(&a, ["beta", "gamma"]), (&b, ["alpha", "gamma"]), (&c, ["alpha", "beta"])] {
+        for other in others {
+            device.says(&format!("wait {other}"));
+        }
+    }
     [a, b, c]
 }
 

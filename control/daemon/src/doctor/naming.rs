@@ -58,7 +58,13 @@ fn ask(name: &str, at: IpAddr) -> io::Result<Vec<IpAddr>> {
     let question = address_question(name, at.is_ipv6()).ok_or(io::ErrorKind::InvalidInput)?;
     socket.send(&question)?;
     let mut buffer = [0; 1500];
-    let len = socket.recv(&mut buffer)?;
+    let len = loop {
+        match socket.recv(&mut buffer) {
+            // The ring that an earlier check has closed may still make itself heard.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answered => break answered?,
+        }
+    };
     Ok(addresses_in(&buffer[..len]))
 }
 
