@@ -84,8 +84,6 @@ pub(super) struct Active {
     pub(super) runs: bool,
     /// Its UDP port.
     pub(super) port: u16,
-    /// What the tunnel was steered by last, if that succeeded.
-    steered: Option<Basis>,
     ifindex: u32,
     addresses: BTreeSet<(IpAddr, u8)>,
     /// Peers of the tunnel: what they are called there, by device.
@@ -144,7 +142,7 @@ pub(super) struct Active {
     ears: Ears,
 }
 
-/// What of the circle's records peers, addresses and filter follow from: what others say of who may do what to them is of no
+/// What of the circle's records the packet filter follows from: what others say of who may do what to them is of no
 /// concern here, and it is most of what is said in a large circle.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Basis {

@@ -36,7 +36,6 @@ impl Active {
             guard: Default::default(),
             seen: Default::default(),
             runs: true,
-            steered: None,
             port: port.and_then(|port| port.try_into().ok()).unwrap_or(0),
             ifindex: 0,
             addresses: Default::default(),

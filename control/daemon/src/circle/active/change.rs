@@ -59,9 +59,7 @@ impl Active {
         self.publish();
         // A device that was removed should hear it from us, if its connection still takes it.
         tokio::task::yield_now().await;
-        if self.steered.as_ref() != Some(&self.basis()) {
-            self.steer_or_note().await;
-        }
+        self.steer_or_note().await;
         let online: Vec<_> = self.peers.keys().copied().collect();
         let wall = wall_secs();
         for device in online {
@@ -182,7 +180,6 @@ impl Active {
     pub(in crate::circle) async fn steer_or_note(&mut self) {
         let result = self.steer().await;
         self.runs = result.is_ok();
-        self.steered = result.is_ok().then(|| self.basis());
         if let Err(problem) = result {
             tracing::warn!(%problem, "steering the tunnel");
         }
