@@ -5,8 +5,8 @@
 //! something meanwhile waits for ever, and no half-made experiment can slip through.
 
 use crate::clock;
-use crate::namespaces::{is_namespace, kill_children, remove_namespace, remove_sockets};
-use std::collections::BTreeSet;
+use crate::namespaces::{Kept, is_namespace, kill_children, remove_namespace, remove_sockets};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use std::{process, thread};
@@ -63,11 +63,16 @@ pub(crate) fn release_interface(name: &str) {
 /// Again and again, until nothing more comes: what was begun before the lock was taken may still make something.
 fn clear(held: &Held) {
     let mut clean = 0;
+    // A process that comes late keeps its namespace alive without its name, so that is kept as well.
+    let mut kept = BTreeMap::<&str, Kept>::new();
     clock::until(CLEAR_LIMIT, || {
         let begun = kill_children();
         let made = held.namespaces.iter().any(|name| is_namespace(name));
+        let found = held.namespaces.iter().filter_map(|name| Some((name.as_str(), Kept::of(name)?)));
+        kept.extend(found);
         held.namespaces.iter().for_each(|name| remove_namespace(name));
-        clean = if begun || made { 0 } else { clean + 1 };
+        let late = kept.values().filter(|namespace| namespace.kill_inside()).count();
+        clean = if begun || made || late > 0 { 0 } else { clean + 1 };
         (clean >= CLEAN_LOOKS).then_some(())
     });
     remove_sockets(|file| held.interfaces.iter().any(|name| belongs_to(file, name)));

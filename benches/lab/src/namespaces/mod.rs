@@ -14,7 +14,9 @@ pub use link::{Link, LinkPlan};
 pub use names::Side;
 pub(crate) use names::{namespace, next_number};
 pub use sweep::sweep;
-pub(crate) use sweep::{is_namespace, kill_children, processes_inside, remove_namespace, remove_sockets};
+pub(crate) use sweep::{
+    Kept, is_namespace, kill_children, processes_inside, remove_namespace, remove_sockets,
+};
 
 use crate::{Error, Result, guard};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

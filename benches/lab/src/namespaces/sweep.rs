@@ -3,7 +3,7 @@
 use super::{NAMESPACE_DIR, dir_of, ip, names, path_of};
 use crate::clock;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -42,6 +42,23 @@ pub(crate) fn remove_namespace(name: &str) {
         let _kept_by_others = ip(&["netns", "del", name], "");
     }
     let _never_made = fs::remove_dir_all(dir_of(name));
+}
+
+/// A namespace that stays one and the same, whatever becomes of its name: the kernel gives its number to no other meanwhile.
+pub(crate) struct Kept(File);
+
+impl Kept {
+    /// The namespace that has this name now.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        File::open(path_of(name)).ok().map(Self)
+    }
+
+    /// Kills the processes inside; says whether there was any.
+    pub(crate) fn kill_inside(&self) -> bool {
+        let inside = self.0.metadata().map(|data| processes_inside(data.ino())).unwrap_or_default();
+        inside.iter().copied().for_each(kill);
+        !inside.is_empty()
+    }
 }
 
 /// Whether there is a namespace of this name.
