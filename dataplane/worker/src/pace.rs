@@ -18,6 +18,8 @@ pub(crate) struct Pace {
     unsent: usize,
     /// Given to the kernel since.
     sent: usize,
+    /// When something lay below last.
+    busy_at: Duration,
     /// Bytes per second that leave, while held.
     rate: f64,
     held: bool,
@@ -47,12 +49,14 @@ impl Pace {
     /// Takes the kernel's answer: bytes that lie below.
     pub(crate) fn look(&mut self, now: Duration, unsent: usize) {
         let drained = (self.unsent + self.sent).saturating_sub(unsent);
-        let silent = now.saturating_sub(self.at);
+        if unsent > 0 {
+            self.busy_at = now;
+        }
         if !self.held && unsent > HOLD_LEN {
             self.held = true;
-            self.rate = rate(drained, silent);
+            self.rate = rate(drained, now.saturating_sub(self.at));
             self.window = Window { since: now, ..Window::default() };
-        } else if unsent == 0 && silent > FREE_AFTER {
+        } else if now.saturating_sub(self.busy_at) > FREE_AFTER {
             self.held = false;
         }
         self.window.drained += drained;
@@ -71,14 +75,15 @@ impl Pace {
         (self.at, self.unsent, self.sent) = (now, unsent, 0);
     }
 
-    /// Segments of `len` bytes that may go down now, in one send.
+    /// Segments of `len` bytes that may go down now, in one send. Always one when nothing lies below, however long it is.
     pub(crate) fn room(&self, len: usize) -> usize {
         if !self.held {
             return usize::MAX;
         }
-        let room = self.budget().saturating_sub(self.unsent + self.sent + OVERHEAD);
+        let below = self.unsent + self.sent;
+        let room = self.budget().saturating_sub(below + OVERHEAD);
+        let least = usize::from(below == 0 || room >= len);
         // Half at once: the kernel frees a send as a whole, and the next packet waits for that.
-        let least = (room / len.max(1)).min(1);
         (room.min(self.budget() / 2) / len.max(1)).max(least)
     }
 

@@ -183,7 +183,7 @@ impl<P: Port> Worker<P> {
         if !idle {
             self.bell().on_wake();
         }
-        if self.pace.is_held() && !self.fair.is_empty() {
+        if self.pace.is_held() && !(self.fair.is_empty() && self.ready.is_empty()) {
             self.port.wake_after(self.pace.rest());
         }
         idle

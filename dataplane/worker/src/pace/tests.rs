@@ -3,7 +3,13 @@ use super::*;
 /// A link of `rate` bytes per second behind a pace that is asked to send as much as it may, for a second: what lay
 /// below at each millisecond, and the bytes that left.
 fn drive(pace: &mut Pace, rate: f64, from: Duration) -> (Vec<usize>, f64) {
-    const SEGMENT: usize = 1_452;
+    drive_segments(pace, rate, from, SEGMENT)
+}
+
+/// What an MTU of 1,420 makes of a packet.
+const SEGMENT: usize = 1_452;
+
+fn drive_segments(pace: &mut Pace, rate: f64, from: Duration, segment: usize) -> (Vec<usize>, f64) {
     let (mut below, mut left, mut queues) = (0.0_f64, 0.0, Vec::new());
     for step in 0..4_000_u64 {
         let now = from + Duration::from_micros(step * 250);
@@ -14,10 +20,10 @@ fn drive(pace: &mut Pace, rate: f64, from: Duration) -> (Vec<usize>, f64) {
             pace.look(now, below as usize);
         }
         // What the application has ready: far more than the link takes.
-        let count = pace.room(SEGMENT).min(44);
+        let count = pace.room(segment).min((65_000 / segment).max(1));
         if count > 0 {
-            pace.on_sent(count * SEGMENT);
-            below += (count * SEGMENT) as f64;
+            pace.on_sent(count * segment);
+            below += (count * segment) as f64;
         }
         if step % 4 == 0 {
             queues.push(below as usize);
@@ -32,7 +38,7 @@ fn a_link_that_keeps_up_is_never_held_back() {
     let mut now = Duration::from_secs(5);
     for _ in 0..10_000 {
         now += Duration::from_micros(100);
-        assert_eq!(pace.room(1_452), usize::MAX);
+        assert_eq!(pace.room(SEGMENT), usize::MAX);
         pace.on_sent(64_000);
         if pace.wants_look(now) {
             pace.look(now, 64_000);
@@ -66,13 +72,28 @@ fn a_link_that_gets_faster_is_followed() {
     assert!(left >= 2e7 * 0.9, "{left}");
 }
 
+/// One that is longer than all that may lie below must still leave, or it would wait for ever.
+#[test]
+fn a_segment_longer_than_the_budget_leaves_when_nothing_lies_below() {
+    for segment in [9_032, 65_507] {
+        let (rate, mut pace) = (250_000.0, Pace::default());
+        drive_segments(&mut pace, rate, Duration::from_secs(1), segment);
+        assert!(pace.is_held());
+        let (_, left) = drive_segments(&mut pace, rate, Duration::from_secs(2), segment);
+        assert!(left >= rate * 0.8, "{segment} B: only {:.0} % of the link used", left / rate * 100.0);
+    }
+}
+
+/// Also while it is asked again and again, as the turns of a worker that only receives do.
 #[test]
 fn silence_frees_it() {
     let mut pace = Pace::default();
     drive(&mut pace, 1e6, Duration::from_secs(1));
     assert!(pace.is_held());
-    pace.look(Duration::from_secs(3), 0);
-    assert_eq!(pace.room(1_452), usize::MAX);
+    for milli in 0..200 {
+        pace.look(Duration::from_millis(3_000 + milli), 0);
+    }
+    assert_eq!(pace.room(SEGMENT), usize::MAX);
 }
 
 #[test]
