@@ -4,7 +4,6 @@
 //! entries: a circle has one for each member, mostly with few entries.
 
 use std::collections::BTreeMap;
-use std::ops::Index;
 
 use super::Granted;
 use crate::identity::DeviceId;
@@ -33,31 +32,11 @@ impl Grants {
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, What, &Granted)> {
         self.0.iter().map(|((to, what), granted)| (*to, *what, granted))
     }
-
-    /// How much was said.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing was said.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl From<BTreeMap<(DeviceId, What), Granted>> for Grants {
     fn from(said: BTreeMap<(DeviceId, What), Granted>) -> Self {
         Self(said.into_iter().collect())
-    }
-}
-
-impl Index<(DeviceId, What)> for Grants {
-    type Output = Granted;
-
-    fn index(&self, (to, what): (DeviceId, What)) -> &Granted {
-        self.get(&to, what).expect("the caller has seen that something was said")
     }
 }
 
