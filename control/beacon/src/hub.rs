@@ -1,9 +1,10 @@
 //! Who is connected now, and what is passed on to them.
 //!
-//! **Invariant:** passing on never waits. A device that does not take what it is sent is cut off, comes again and fetches.
+//! **Invariant:** passing on never waits. A device that does not take what it is sent is cut off, comes again and fetches. Who enters is
+//! taken in before anybody hears what came to the disk later than what it is welcomed with.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringmesh_mesh::beacon::Push;
 use ringmesh_mesh::identity::DeviceId;
@@ -33,17 +34,27 @@ struct Line {
     signal: Option<Vec<u8>>,
 }
 
-/// A place in the hub, held by a connection.
-#[derive(Clone, Copy, Debug)]
+/// A place in the hub, held by a connection, which has left when this is dropped.
 pub(crate) struct Place {
+    hub: Arc<Hub>,
     boxed: BoxId,
     device: DeviceId,
     serial: u64,
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.leave(self);
+    }
+}
+
 impl Hub {
     /// Takes a device in; an older connection of it ends. It first gets the signals that others have sent to everybody.
-    pub(crate) fn enter(&self, visitor: &Visitor, admitted: bool) -> (Place, mpsc::Receiver<Push>) {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        visitor: &Visitor,
+        admitted: bool,
+    ) -> (Place, mpsc::Receiver<Push>) {
         let (pushes, receiver) = mpsc::channel(PUSHES_MAX);
         let mut state = self.state();
         state.serial += 1;
@@ -51,11 +62,10 @@ impl Hub {
         let lines = state.boxes.entry(visitor.boxed).or_default();
         lines.insert(visitor.device, Line { serial, pushes, admitted, signal: None });
         greet(lines, &visitor.device);
-        (Place { boxed: visitor.boxed, device: visitor.device, serial }, receiver)
+        (Place { hub: Arc::clone(self), boxed: visitor.boxed, device: visitor.device, serial }, receiver)
     }
 
-    /// The connection has ended.
-    pub(crate) fn leave(&self, place: Place) {
+    fn leave(&self, place: &Place) {
         let mut state = self.state();
         let Some(lines) = state.boxes.get_mut(&place.boxed) else { return };
         if lines.get(&place.device).is_some_and(|line| line.serial == place.serial) {
@@ -66,9 +76,7 @@ impl Hub {
         }
     }
 
-    /// Passes a signal on to those of `to` who are connected; to everybody, now and later, if `to` names nobody. False if the sender
-    /// may not signal.
-    pub(crate) fn signal(&self, place: Place, to: &[DeviceId], sealed: Vec<u8>) -> bool {
+    fn signal(&self, place: &Place, to: &[DeviceId], sealed: Vec<u8>) -> bool {
         let mut state = self.state();
         let Some(lines) = state.boxes.get_mut(&place.boxed) else { return false };
         if !lines.get(&place.device).is_some_and(|line| line.serial == place.serial && line.admitted) {
@@ -122,6 +130,14 @@ impl Hub {
     /// Nothing here can be left half done, so a poisoned lock is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Passes a signal on to those of `to` who are connected; to everybody, now and later, if `to` names nobody. False if the holder
+    /// may not signal.
+    pub(crate) fn signal(&self, to: &[DeviceId], sealed: Vec<u8>) -> bool {
+        self.hub.signal(self, to, sealed)
     }
 }
 

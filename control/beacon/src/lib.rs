@@ -36,7 +36,6 @@ pub use options::Options;
 pub use problem::Problem;
 
 use door::Door;
-use hub::Hub;
 use limits::source;
 use session::Shared;
 use store::desk::Desk;
@@ -71,11 +70,10 @@ async fn serve(options: &Options, ready: impl FnOnce(&BeaconUrl)) -> Result<(), 
     let (mut term, mut int) =
         (signal(SignalKind::terminate()).map_err(os)?, signal(SignalKind::interrupt()).map_err(os)?);
 
-    let hub = Arc::new(Hub::default());
-    let opened = Desk::open(store, Arc::clone(&hub));
+    let opened = Desk::open(store);
     let (desk, writer) = opened.map_err(|error| Problem::Os { what: "starting a thread", error })?;
     let url = BeaconUrl { host: name.into(), port: at.port(), key: Some(own.beacon()) };
-    let shared = Arc::new(Shared { acceptor, key: own, desk, hub, door: Door::default() });
+    let shared = Arc::new(Shared { acceptor, key: own, desk, door: Door::default() });
     tracing::info!(%at, %url, "serving");
     ready(&url);
     tokio::select! {

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::clock;
 use crate::door::Door;
-use crate::hub::{Hub, Place};
+use crate::hub::Place;
 use crate::limits::{ANSWERS_MAX, BYTES, Bucket, FRAME_TIME, HELLO_TIME, REQUESTS, source};
 use crate::store::Visitor;
 use crate::store::desk::Desk;
@@ -35,7 +35,6 @@ pub(crate) struct Shared {
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) key: SigningKey,
     pub(crate) desk: Desk,
-    pub(crate) hub: Arc<Hub>,
     pub(crate) door: Door,
 }
 
@@ -46,12 +45,6 @@ struct Session {
     place: Place,
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.hub.leave(self.place);
-    }
-}
-
 /// Serves a connection until it ends. Why it ended is of no interest: the device says what is wrong at its end.
 pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr) {
     // Small messages that are waited for: no delay for the sake of fuller segments.
@@ -60,14 +53,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, from: SocketAd
         return;
     };
     let may_found = shared.door.may_found(source(from.ip()));
-    let entered = match shared.desk.enter(hello, may_found).await {
-        Ok(entered) => entered,
+    let (entered, place, pushes) = match shared.desk.enter(hello, may_found).await {
+        Ok(came_in) => came_in,
         Err(refusal) => return refuse(&mut stream, refusal).await,
     };
     if entered.founded {
         shared.door.has_founded(source(from.ip()));
     }
-    let (place, pushes) = shared.hub.enter(&entered.visitor, entered.admitted);
     let session = Session { shared, visitor: entered.visitor, place };
     let (reading, mut writing) = tokio::io::split(stream);
     let (answers, to_write) = mpsc::channel(ANSWERS_MAX);
@@ -138,7 +130,7 @@ impl Session {
     async fn answer(&self, request: Request) -> Answer {
         match request {
             Request::Signal { to, sealed } => {
-                let passed = self.shared.hub.signal(self.place, &to, sealed);
+                let passed = self.place.signal(&to, sealed);
                 if passed { Answer::Done } else { Answer::Refused(Refusal::NotMember) }
             }
             other => self.shared.desk.ask(self.visitor, other).await,

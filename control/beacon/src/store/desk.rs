@@ -3,27 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_mesh::beacon::{Answer, Hello, Refusal, Request};
+use ringmesh_mesh::beacon::{Answer, Hello, Push, Refusal, Request};
 use tokio::sync::{mpsc, oneshot};
 
 use super::enter::Entered;
 use super::{Effect, Failure, Store, Visitor};
 use crate::clock;
-use crate::hub::Hub;
+use crate::hub::{Hub, Place};
 use crate::limits::{JOBS_AT_ONCE, JOBS_MAX};
 
 /// How often the store is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// Who came in: what it is welcomed with, its place in the hub, and what is said to it there.
+type CameIn = (Entered, Place, mpsc::Receiver<Push>);
+
 /// One thing to do, and who waits for it.
 enum Job {
-    Enter(Box<Hello>, bool, oneshot::Sender<Result<Entered, Refusal>>),
+    Enter(Box<Hello>, bool, oneshot::Sender<Result<CameIn, Refusal>>),
     Ask(Visitor, Box<Request>, oneshot::Sender<Result<Answer, Refusal>>),
 }
 
 /// Answers that are given when everything is on the disk.
 enum Due {
-    Enter(oneshot::Sender<Result<Entered, Refusal>>, Result<Entered, Refusal>),
+    Enter(oneshot::Sender<Result<CameIn, Refusal>>, Result<Entered, Refusal>),
+    Ask(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>),
+}
+
+/// Answers as they are given.
+enum Told {
+    Enter(oneshot::Sender<Result<CameIn, Refusal>>, Result<CameIn, Refusal>),
     Ask(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>),
 }
 
@@ -33,14 +42,14 @@ pub(crate) struct Desk(mpsc::Sender<Job>);
 
 impl Desk {
     /// Starts the thread. It ends when every `Desk` is gone; the handle is then ready to be joined.
-    pub(crate) fn open(store: Store, hub: Arc<Hub>) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub(crate) fn open(store: Store) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
-        let thread = std::thread::Builder::new().name("store".into()).spawn(|| work(store, queue, hub))?;
+        let thread = std::thread::Builder::new().name("store".into()).spawn(|| work(store, queue))?;
         Ok((Self(jobs), thread))
     }
 
-    /// Lets a device in, or says why not.
-    pub(crate) async fn enter(&self, hello: Hello, may_found: bool) -> Result<Entered, Refusal> {
+    /// Lets a device in, or says why not. Whatever comes to the disk after what it is welcomed with, the hub tells it.
+    pub(crate) async fn enter(&self, hello: Hello, may_found: bool) -> Result<CameIn, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Job::Enter(Box::new(hello), may_found, reply)).await.map_err(|_| Refusal::Ending)?;
         answer.await.map_err(|_| Refusal::Ending)?
@@ -56,7 +65,8 @@ impl Desk {
     }
 }
 
-fn work(mut store: Store, mut queue: mpsc::Receiver<Job>, hub: Arc<Hub>) {
+fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
+    let hub = Arc::new(Hub::default());
     let mut pruned_at: Option<Duration> = None;
     while let Some(first) = queue.blocking_recv() {
         if pruned_at.is_none_or(|at| clock::steady().saturating_sub(at) > PRUNE_EVERY) {
@@ -75,7 +85,7 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Job>, hub: Arc<Hub>) {
 
 impl Store {
     /// Does the jobs in one transaction; each within a savepoint of its own, so that one which fails takes nothing along.
-    fn work_off(&mut self, jobs: Vec<Job>, hub: &Hub) {
+    fn work_off(&mut self, jobs: Vec<Job>, hub: &Arc<Hub>) {
         let now = clock::wall_secs();
         let mut effects = Vec::new();
         let begun = self.db.execute_batch("BEGIN IMMEDIATE");
@@ -87,12 +97,15 @@ impl Store {
                 // Where this fails too, the next transaction tells.
                 let _ = self.db.execute_batch("ROLLBACK");
             }
-        } else {
+        }
+        let stored = done.is_ok();
+        // Who came in before the rest is told: it may have been welcomed with less than what comes to the disk here. What it hears
+        // twice is no harm.
+        let due: Vec<_> = due.into_iter().map(|due| due.take_in(stored, hub)).collect();
+        if stored {
             hub.apply(effects);
         }
-        for due in due {
-            due.reply(done.is_ok());
-        }
+        due.into_iter().for_each(Told::reply);
     }
 
     fn work_one(&mut self, job: Job, now: u64, effects: &mut Vec<Effect>) -> Due {
@@ -123,15 +136,31 @@ impl Store {
 }
 
 impl Due {
-    /// Whoever asked may be gone by now.
-    fn reply(self, stored: bool) {
+    /// What is to be said, with a place in the hub for whoever came in.
+    fn take_in(self, stored: bool, hub: &Arc<Hub>) -> Told {
         match self {
             Self::Enter(reply, entered) => {
-                let _ = reply.send(if stored { entered } else { Err(Refusal::Storage) });
+                let entered = if stored { entered } else { Err(Refusal::Storage) };
+                let came_in = entered.map(|entered| {
+                    let (place, pushes) = hub.enter(&entered.visitor, entered.admitted);
+                    (entered, place, pushes)
+                });
+                Told::Enter(reply, came_in)
             }
-            Self::Ask(reply, answer) => {
-                let _ = reply.send(if stored { answer } else { Err(Refusal::Storage) });
-            }
+            Self::Ask(reply, answer) => Told::Ask(reply, if stored { answer } else { Err(Refusal::Storage) }),
         }
     }
 }
+
+impl Told {
+    /// Whoever asked may be gone by now; a place that nobody takes is left at once.
+    fn reply(self) {
+        match self {
+            Self::Enter(reply, came_in) => _ = reply.send(came_in),
+            Self::Ask(reply, answer) => _ = reply.send(answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
