@@ -4,6 +4,9 @@ use std::io;
 
 use crate::ifname::BadName;
 
+/// The exit code of who finds the name of its interface taken.
+pub(crate) const NAME_TAKEN: u8 = 4;
+
 /// Why the control process could not start or had to end.
 ///
 /// Each text is one line that says what happened and what to do; [`Problem::exit_code`] is what a script sees.
@@ -54,7 +57,7 @@ impl Problem {
         match self {
             Self::Usage(_) | Self::BadName(_) => 2,
             Self::NotRoot => 3,
-            Self::NameTaken { .. } => 4,
+            Self::NameTaken { .. } => NAME_TAKEN,
             Self::NoTun(_) | Self::Kernel(_) => 5,
             Self::Plane(_) | Self::Os { .. } => 1,
         }

@@ -67,6 +67,61 @@ fn killed_while_it_does_something_the_state_is_consistent() {
     });
 }
 
+/// A daemon that is killed while its tunnel starts leaves a process that has the name and does not answer yet.
+#[test]
+fn a_tunnel_that_somebody_else_has_begun_is_waited_for() {
+    let lan = Lan::new();
+    let mut a = lan.device();
+    a.up("--name alpha");
+    a.kill();
+    a.run("ip link delete rm-home");
+    let path = a.paths.run.join("rm-home.lock");
+    wait_for("the tunnel ends", || (!path.exists()).then_some(()));
+    let lock = std::fs::File::create(&path).expect("a file");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locks");
+    std::thread::scope(|scope| {
+        let starts = scope.spawn(|| a.start());
+        wait_for("its tunnel finds the name taken", || is_open(&path).then_some(()));
+        std::fs::remove_file(&path).expect("removes");
+        drop(lock);
+        starts.join().expect("it answers");
+    });
+    assert_eq!(a.json("status")["daemon"]["circle"]["tunnel"], true, "{}", a.log());
+}
+
+/// Whether somebody has the lock file open beside us: it lives for a moment, so it is looked at often.
+fn is_open(path: &std::path::Path) -> bool {
+    let others = std::fs::read_dir("/proc").expect("a list").flatten().filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        (pid != std::process::id()).then(|| entry.path().join("fd"))
+    });
+    let open = |dir: std::path::PathBuf| {
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)
+    };
+    others.into_iter().any(open)
+}
+
+/// What keeps a circle from coming up may go.
+#[test]
+fn a_circle_that_cannot_be_taken_up_is_tried_again() {
+    let lan = Lan::new();
+    let mut a = lan.device();
+    a.up("--name alpha");
+    a.kill();
+    a.run("ip link delete rm-home");
+    wait_for("somebody else has the name", || {
+        a.run("ip link add rm-home type bridge").status.success().then_some(())
+    });
+    a.start();
+    assert!(a.json("status")["daemon"]["circle"].is_null());
+    a.run("ip link delete rm-home");
+    wait_for("it is up", || (a.json("status")["daemon"]["circle"]["tunnel"] == true).then_some(()));
+    assert_eq!(a.names(), ["alpha"]);
+    let notes = a.json("status")["daemon"]["circle"]["notes"].to_string();
+    assert!(!notes.contains("not up"), "{notes}");
+}
+
 #[test]
 fn told_to_end_it_leaves_the_tunnel_and_down_ends_that_too() {
     let lan = Lan::new();

@@ -37,6 +37,9 @@ const ASKED_MAX: usize = 64;
 const HEARD_MAX: usize = 256;
 /// News of connections that wait for it; more make the connections wait.
 const NEWS_MAX: usize = 64;
+/// Before a circle that should be up and could not be taken up is tried again: at first, and at most.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_LAST: Duration = Duration::from_secs(60);
 /// Circles on one device.
 const CIRCLES_MAX: usize = 64;
 
@@ -54,6 +57,8 @@ pub(super) struct Daemon {
     pub(super) ending: bool,
     /// Circles that could not be taken up, and why.
     pub(super) broken: Vec<String>,
+    /// When to take up again the circle that should be up and is not, and the pause before the time after that.
+    retry: Option<(Duration, Duration)>,
     inputs: Inputs,
     server: Server,
     _lock: File,
@@ -159,6 +164,7 @@ async fn begin(paths: Paths) -> Result<Daemon, Problem> {
         ears: Ears { lan: lan_sender, exchange: exchange_sender, beacons: beacons_sender },
         ending: false,
         broken: Vec::new(),
+        retry: None,
         server,
         inputs: Inputs {
             asked,
@@ -197,35 +203,46 @@ fn lock(paths: &Paths) -> Result<File, Problem> {
 impl Daemon {
     /// Takes up the circle that was up when the daemon last ran, and ends what is left of those that are down.
     async fn resume(&mut self) {
-        let mut unknown = BTreeSet::new();
+        let kept = self.take_up().await;
+        self.sweep(&kept).await;
+    }
+
+    /// Takes up the circle that should be up. Gives the names of those of which nothing is to be ended: what cannot be read may be
+    /// up, and what cannot be taken up now may be soon.
+    async fn take_up(&mut self) -> BTreeSet<Label> {
+        let mut kept = BTreeSet::new();
+        let pause = self.retry.take().map_or(RETRY_FIRST, |(_, pause)| pause);
         for name in self.circles() {
             match Membership::load(&self.paths, &name) {
                 Ok(Some(membership)) => {
                     let up = membership.store.setting(Setting::Up).ok().flatten();
-                    if up.as_deref() == Some("1") && self.active.is_none() {
-                        self.activate(membership).await;
+                    if up.as_deref() == Some("1")
+                        && self.active.is_none()
+                        && self.activate(membership).await.is_some()
+                    {
+                        self.retry = Some((boottime() + pause, RETRY_LAST.min(pause * 2)));
+                        kept.insert(name);
                     }
                 }
                 Ok(None) => {}
                 Err(error) => {
                     self.note_broken(&name, &error);
-                    unknown.insert(name);
+                    kept.insert(name);
                 }
             }
         }
-        self.sweep(&unknown).await;
+        kept
     }
 
-    /// Ends tunnels and packet filters that a daemon which died left of circles that are down or gone. What cannot be read may be up: its
-    /// tunnel goes on.
-    async fn sweep(&self, unknown: &BTreeSet<Label>) {
+    /// Ends tunnels and packet filters that a daemon which died left of circles that are down or gone, but for those that are `kept`.
+    async fn sweep(&self, kept: &BTreeSet<Label>) {
         let filters = filter::circles().await.unwrap_or_else(|problem| {
             tracing::debug!(%problem, "looking for packet filters");
             vec![]
         });
         let left: BTreeSet<Label> = self.circles().into_iter().chain(filters).collect();
         let up = self.active.as_ref().map(|active| active.tunnel.name());
-        for circle in left.difference(unknown) {
+        for circle in left.difference(kept) {
             let tunnel = Tunnel::new(ifname(circle));
             if Some(tunnel.name()) == up {
                 continue;
@@ -273,6 +290,7 @@ impl Daemon {
         match Active::begin(membership, &self.interfaces, self.ears.clone()).await {
             Ok(active) => {
                 self.active = Some(active);
+                self.retry = None;
                 None
             }
             Err((membership, problem)) => {
@@ -325,7 +343,8 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Duration> {
         let active = self.active.as_ref().map(Active::deadline);
-        self.waiters.iter().map(|waiter| waiter.until).chain(active).min()
+        let retry = self.retry.map(|(at, _)| at);
+        self.waiters.iter().map(|waiter| waiter.until).chain(active).chain(retry).min()
     }
 
     async fn on(&mut self, event: Event) {
@@ -360,6 +379,10 @@ impl Daemon {
                 }
             }
             Event::Deadline => {
+                if self.retry.is_some_and(|(at, _)| boottime() >= at) {
+                    self.broken.retain(|sentence| !sentence.starts_with("the circle "));
+                    self.take_up().await;
+                }
                 if let Some(active) = &mut self.active {
                     active.on_deadline().await;
                 }

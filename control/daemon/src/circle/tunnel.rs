@@ -25,13 +25,17 @@ pub(super) use change::{Wanted, WantedPeer};
 
 use crate::filter::FilterProblem;
 use crate::ifname::IfName;
+use crate::os::clock::boottime;
 use crate::os::interfaces;
 use crate::os::process::{SELF_EXE, SHOWN_NAME};
+use crate::problem::NAME_TAKEN;
 
 /// Longest wait for the tunnel's control process to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait for a tunnel to start: it may find an old one ending, and takes rings and locked memory.
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Between looks at a tunnel that somebody else has begun.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Longest answer about how it looks from outside, in bytes.
 const OUTSIDE_LEN_MAX: u64 = 64 << 10;
 /// Longest answer, in bytes: a tunnel with every peer that it may have.
@@ -78,13 +82,25 @@ impl Tunnel {
 
     /// Starts it unless it runs. A data plane that lost its control process is taken over with all its sessions.
     pub(super) async fn start(&self) -> Result<(), TunnelProblem> {
-        if self.runs().await {
-            return Ok(());
+        let begun = boottime();
+        while !self.runs().await {
+            let Err((problem, taken)) = self.spawn().await else { break };
+            // A tunnel that has the name and does not answer may be one that a daemon before us began, and was killed; or one that
+            // ends. The lock is its first file and its last.
+            if !taken || !self.name.lock_file().exists() || boottime() > begun + START_PATIENCE {
+                return Err(problem);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
+        Ok(())
+    }
+
+    /// Starts it; if that fails, says whether somebody else has the name.
+    async fn spawn(&self) -> Result<(), (TunnelProblem, bool)> {
         let mut command = Command::new(SELF_EXE);
         command.arg0(SHOWN_NAME).arg("tunnel").arg("--").arg(self.name.as_str());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let fail = |error: &dyn std::fmt::Display| TunnelProblem::Start(error.to_string());
+        let fail = |error: &dyn std::fmt::Display| (TunnelProblem::Start(error.to_string()), false);
         let child = command.spawn().map_err(|error| fail(&error))?;
         let output = timeout(START_PATIENCE, child.wait_with_output()).await.map_err(|error| fail(&error))?;
         let output = output.map_err(|error| fail(&error))?;
@@ -93,7 +109,8 @@ impl Tunnel {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let line = said.lines().last().unwrap_or("it gave no reason").trim_start_matches("ringmesh: ");
-        Err(TunnelProblem::Start(line.chars().take(400).collect()))
+        let problem = TunnelProblem::Start(line.chars().take(400).collect());
+        Err((problem, output.status.code() == Some(NAME_TAKEN.into())))
     }
 
     /// What it is now.
