@@ -151,7 +151,8 @@ impl Device {
         }
     }
 
-    /// Adds a peer, or changes the one of this number. A new pre-shared key is used from the next handshake
+    /// Adds a peer, or changes the one of this number. With another endpoint, a handshake that waits for its response is
+    /// tried again at once, there. A new pre-shared key is used from the next handshake
     /// on and ends nothing. Another public key makes it another peer; a peer that had this key under another
     /// number is removed.
     pub fn set_peer(&mut self, config: PeerConfig) {
@@ -165,11 +166,17 @@ impl Device {
         let persistent = Some(Duration::from_secs(config.keepalive_secs.into())).filter(|it| !it.is_zero());
         match self.peers.get_mut(id) {
             Some(peer) => {
-                let reachable = config.endpoint.is_some() && peer.config.endpoint.is_none();
+                let (new, old) = (config.endpoint, peer.config.endpoint);
+                let reachable = new.is_some() && old.is_none();
+                let moved = new.zip(old).is_some_and(|(new, old)| new.source_bytes() != old.source_bytes());
                 let endpoint = config.endpoint.or(peer.config.endpoint);
                 peer.config = PeerConfig { endpoint, ..config };
-                if let Some(Life { timers, .. }) = peer.life_mut() {
+                if let Some(Life { timers, attempt, .. }) = peer.life_mut() {
                     timers.persistent_now |= timers.persistent.is_none() || reachable;
+                    // Whoever tries another address waits for no answer from the one before.
+                    if moved && attempt.as_ref().is_some_and(|attempt| attempt.flight.is_some()) {
+                        timers.retry_at = Some(Duration::ZERO);
+                    }
                 }
             }
             None => self.peers.insert(Peer::new(config)),

@@ -288,6 +288,13 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
+        // What a test that fails here and now would be asked for.
+        if std::thread::panicking() {
+            for line in ["status --json", "peers --json"] {
+                eprintln!("{}: {line}\n{}", self.net, text(&self.output(line).stdout));
+            }
+            eprintln!("{}: its log\n{}", self.net, self.log());
+        }
         // Whichever daemon there is, also one that `up` has started.
         let status = serde_json::from_slice(&self.output("status --json").stdout).unwrap_or(Value::Null);
         if let Some(pid) = status["daemon"]["pid"].as_u64() {

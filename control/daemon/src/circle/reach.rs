@@ -1,7 +1,6 @@
 //! Where another device may be reached, and which of its addresses to try next.
 //!
-//! A WireGuard handshake is the only proof that an address works. So addresses are tried in turn, the likeliest first, each for
-//! longer than a handshake takes to be repeated; once one works, the tunnel itself follows the peer wherever it goes.
+//! A WireGuard handshake is the only proof that an address works. So addresses are tried in turn, the likeliest first; once one works, the tunnel itself follows the peer wherever it goes.
 //!
 //! **Invariant:** pure; the time is an argument.
 
@@ -12,8 +11,8 @@ use ringmesh_mesh::sealed::signal::Candidate;
 
 /// Seconds after which a session is over (WireGuard's Reject-After-Time).
 pub(super) const ALIVE_SECS: u64 = 180;
-/// How long one address is tried: longer than the five seconds after which a handshake is repeated.
-const TRY: Duration = Duration::from_secs(6);
+/// How long one address is tried, where the tunnel sends its handshake at once: longer than any round trip worth having.
+const TRY: Duration = Duration::from_secs(2);
 /// The same after every address was tried twice.
 const SLOW_TRY: Duration = Duration::from_secs(20);
 

@@ -1,7 +1,7 @@
 //! The handshakes that we begin: wish, initiation, retries, response.
 //!
-//! **Invariant:** a peer has at most one initiation in flight, no two leave within [`REKEY_TIMEOUT`], and
-//! without a new wish the last one leaves less than [`REKEY_ATTEMPT_TIME`] after the first.
+//! **Invariant:** a peer has at most one initiation in flight, no two leave for one address within
+//! [`REKEY_TIMEOUT`], and without a new wish the last one leaves less than [`REKEY_ATTEMPT_TIME`] after the first.
 
 use std::time::Duration;
 

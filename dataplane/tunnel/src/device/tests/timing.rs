@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::sim::{CALM, CUT, Did, World, config, id, millis, private, public, secs};
+use super::sim::{CALM, CUT, Did, World, address, config, id, millis, private, public, secs};
 use crate::device::{Device, PeerConfig};
 use crate::limits::{
     KEEPALIVE_TIMEOUT, REKEY_AFTER_TIME, REKEY_ATTEMPT_TIME, REKEY_JITTER_MAX, REKEY_TIMEOUT, TICK,
@@ -90,6 +90,30 @@ fn retries_have_jitter_and_stop_after_ninety_seconds() {
     assert!(world.nodes[0].device.poll_timeout().is_none());
     world.weather = CALM;
     assert!(world.ping(0, 1, secs(1)), "the next packet tries again");
+}
+
+#[test]
+fn another_address_is_tried_at_once_and_the_same_no_sooner() {
+    let mut world = World::new(6, 2);
+    world.nodes[0].set_peer(PeerConfig { endpoint: Some(address(5)), ..config(1) });
+    world.drain(0);
+    world.send(0, 1);
+    let start = world.now;
+    for _ in 0..10 {
+        world.run(millis(100));
+        world.nodes[0].set_peer(PeerConfig { endpoint: Some(address(5)), ..config(1) });
+        world.nodes[0].set_peer(PeerConfig { endpoint: None, ..config(1) });
+        world.drain(0);
+    }
+    assert_eq!(world.times(0, Did::Initiate), [start], "nothing has moved");
+    world.nodes[0].set_peer(config(1));
+    world.run(millis(100));
+    assert_eq!(world.count(0, Did::Initiate), 2);
+    assert!(world.now < start + REKEY_TIMEOUT && world.ping(0, 1, millis(21)), "it is there");
+    // A session follows the peer by itself: with one, another endpoint begins no handshake.
+    world.nodes[0].set_peer(PeerConfig { endpoint: Some(address(5)), ..config(1) });
+    world.run(secs(5));
+    assert_eq!(world.count(0, Did::Initiate), 2);
 }
 
 #[test]
