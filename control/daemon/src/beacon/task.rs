@@ -335,9 +335,13 @@ async fn turn(task: &mut Task, now: &mut Now, page: Page, from: u64) -> Result<C
         return Ok(ControlFlow::Break(()));
     }
     now.fetching = false;
-    now.end = end.max(next);
+    // What has grown since the page was made may have been told before the page came.
+    now.end = now.end.max(end).max(next);
     task.cursor.position = next;
     let all = next >= now.end;
     task.tell(Heard::Records { entries, cursor: task.cursor, all }).await?;
     Ok(ControlFlow::Continue(()))
 }
+
+#[cfg(test)]
+mod tests;
