@@ -79,27 +79,17 @@ fn a_tunnel_that_somebody_else_has_begun_is_waited_for() {
     wait_for("the tunnel ends", || (!path.exists()).then_some(()));
     let lock = std::fs::File::create(&path).expect("a file");
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locks");
+    let log = a.dir.join("log");
     std::thread::scope(|scope| {
         let starts = scope.spawn(|| a.start());
-        wait_for("its tunnel finds the name taken", || is_open(&path).then_some(()));
+        wait_for("its tunnel finds the name taken", || {
+            std::fs::read_to_string(&log).ok()?.contains("it is waited for").then_some(())
+        });
         std::fs::remove_file(&path).expect("removes");
         drop(lock);
         starts.join().expect("it answers");
     });
     assert_eq!(a.json("status")["daemon"]["circle"]["tunnel"], true, "{}", a.log());
-}
-
-/// Whether somebody has the lock file open beside us: it lives for a moment, so it is looked at often.
-fn is_open(path: &std::path::Path) -> bool {
-    let others = std::fs::read_dir("/proc").expect("a list").flatten().filter_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        (pid != std::process::id()).then(|| entry.path().join("fd"))
-    });
-    let open = |dir: std::path::PathBuf| {
-        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)
-    };
-    others.into_iter().any(open)
 }
 
 /// What keeps a circle from coming up may go.

@@ -258,6 +258,12 @@ impl Device {
         fs::write(self.resolv_conf_path(), text).expect("writes");
     }
 
+    /// Makes it a link to another file, as systemd-resolved has it.
+    pub(crate) fn link_resolv_conf(&self, to: &std::path::Path) {
+        fs::remove_file(self.resolv_conf_path()).expect("removes");
+        std::os::unix::fs::symlink(to, self.resolv_conf_path()).expect("links");
+    }
+
     /// A command line inside.
     pub(crate) fn run(&self, line: &str) -> Output {
         run(&format!("ip netns exec {} {line}", self.net))

@@ -83,12 +83,16 @@ impl Tunnel {
     /// Starts it unless it runs. A data plane that lost its control process is taken over with all its sessions.
     pub(super) async fn start(&self) -> Result<(), TunnelProblem> {
         let begun = boottime();
+        let mut waits = false;
         while !self.runs().await {
             let Err((problem, taken)) = self.spawn().await else { break };
             // A tunnel that has the name and does not answer may be one that a daemon before us began, and was killed; or one that
             // ends. The lock is its first file and its last.
             if !taken || !self.name.lock_file().exists() || boottime() > begun + START_PATIENCE {
                 return Err(problem);
+            }
+            if !std::mem::replace(&mut waits, true) {
+                tracing::warn!(interface = %self.name, "another tunnel has the name and does not answer yet; it is waited for");
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }

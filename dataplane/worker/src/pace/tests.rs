@@ -3,13 +3,20 @@ use super::*;
 /// A link of `rate` bytes per second behind a pace that is asked to send as much as it may, for a second: what lay
 /// below at each millisecond, and the bytes that left.
 fn drive(pace: &mut Pace, rate: f64, from: Duration) -> (Vec<usize>, f64) {
-    drive_segments(pace, rate, from, SEGMENT)
+    drive_segments(pace, rate, from, SEGMENT, usize::MAX)
 }
 
 /// What an MTU of 1,420 makes of a packet.
 const SEGMENT: usize = 1_452;
 
-fn drive_segments(pace: &mut Pace, rate: f64, from: Duration, segment: usize) -> (Vec<usize>, f64) {
+/// `window` is what the applications have on the way at once.
+fn drive_segments(
+    pace: &mut Pace,
+    rate: f64,
+    from: Duration,
+    segment: usize,
+    window: usize,
+) -> (Vec<usize>, f64) {
     let (mut below, mut left, mut queues) = (0.0_f64, 0.0, Vec::new());
     for step in 0..4_000_u64 {
         let now = from + Duration::from_micros(step * 250);
@@ -19,8 +26,9 @@ fn drive_segments(pace: &mut Pace, rate: f64, from: Duration, segment: usize) ->
         if pace.wants_look(now) {
             pace.look(now, below as usize);
         }
-        // What the application has ready: far more than the link takes.
-        let count = pace.room(segment).min((65_000 / segment).max(1));
+        // What the application has ready: as a rule far more than the link takes.
+        let ready = window.saturating_sub(below as usize) / segment;
+        let count = pace.room(segment).min((65_000 / segment).max(1)).min(ready);
         if count > 0 {
             pace.on_sent(count * segment);
             below += (count * segment) as f64;
@@ -63,6 +71,43 @@ fn a_slow_link_keeps_a_short_queue_and_stays_busy() {
     }
 }
 
+/// A sender's window may be shorter than any queue that is remarkable by its bytes.
+#[test]
+fn a_short_queue_that_stands_is_shortened() {
+    for (megabits, window) in [(2.0, 20_000), (10.0, 50_000), (50.0, 100_000), (50.0, 150_000)] {
+        let rate = megabits * 1e6 / 8.0;
+        let mut pace = Pace::default();
+        drive_segments(&mut pace, rate, Duration::from_secs(1), SEGMENT, window);
+        let (mut queues, left) = drive_segments(&mut pace, rate, Duration::from_secs(2), SEGMENT, window);
+        queues.sort_unstable();
+        let most = queues[queues.len() * 95 / 100] as f64;
+        let allowed = (rate * 2.0 * QUEUE_TIME.as_secs_f64()).max(2.0 * BUDGET_MIN as f64);
+        assert!(most <= allowed, "{megabits} Mbit/s, {window}: {most} bytes wait below, {allowed} allowed");
+        assert!(left >= rate * 0.95, "{megabits} Mbit/s, {window}: only {:.0} % used", left / rate * 100.0);
+    }
+}
+
+/// Looks come in the middle of a burst, when much lies below, and then not for long.
+#[test]
+fn bursts_that_a_link_soon_takes_are_not_held_back() {
+    let (rate, mut pace) = (125e6, Pace::default());
+    for burst in 0..50_u64 {
+        let mut below = 0.0_f64;
+        for step in 0..40 {
+            let now = Duration::from_millis(1_000 + burst * 40) + Duration::from_micros(step * 50);
+            below = (below - rate * 0.000_05).max(0.0);
+            if pace.wants_look(now) {
+                pace.look(now, below as usize);
+            }
+            if step < 20 {
+                assert_eq!(pace.room(SEGMENT), usize::MAX, "burst {burst}");
+                pace.on_sent(8 * SEGMENT);
+                below += 8.0 * SEGMENT as f64;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_link_that_gets_faster_is_followed() {
     let mut pace = Pace::default();
@@ -77,9 +122,9 @@ fn a_link_that_gets_faster_is_followed() {
 fn a_segment_longer_than_the_budget_leaves_when_nothing_lies_below() {
     for segment in [9_032, 65_507] {
         let (rate, mut pace) = (250_000.0, Pace::default());
-        drive_segments(&mut pace, rate, Duration::from_secs(1), segment);
+        drive_segments(&mut pace, rate, Duration::from_secs(1), segment, usize::MAX);
         assert!(pace.is_held());
-        let (_, left) = drive_segments(&mut pace, rate, Duration::from_secs(2), segment);
+        let (_, left) = drive_segments(&mut pace, rate, Duration::from_secs(2), segment, usize::MAX);
         assert!(left >= rate * 0.8, "{segment} B: only {:.0} % of the link used", left / rate * 100.0);
     }
 }
