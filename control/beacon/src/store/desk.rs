@@ -18,22 +18,18 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Who came in: what it is welcomed with, its place in the hub, and what is said to it there.
 type CameIn = (Entered, Place, mpsc::Receiver<Push>);
 
+type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
 /// One thing to do, and who waits for it.
 enum Job {
-    Enter(Box<Hello>, bool, oneshot::Sender<Result<CameIn, Refusal>>),
-    Ask(Visitor, Box<Request>, oneshot::Sender<Result<Answer, Refusal>>),
+    Enter(Box<Hello>, bool, Reply<CameIn>),
+    Ask(Visitor, Box<Request>, Reply<Answer>),
 }
 
 /// Answers that are given when everything is on the disk.
 enum Due {
-    Enter(oneshot::Sender<Result<CameIn, Refusal>>, Result<Entered, Refusal>),
-    Ask(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>),
-}
-
-/// Answers as they are given.
-enum Told {
-    Enter(oneshot::Sender<Result<CameIn, Refusal>>, Result<CameIn, Refusal>),
-    Ask(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>),
+    Enter(Reply<CameIn>, Result<Entered, Refusal>),
+    Ask(Reply<Answer>, Result<Answer, Refusal>),
 }
 
 /// The way to the database.
@@ -101,11 +97,14 @@ impl Store {
         let stored = done.is_ok();
         // Who came in before the rest is told: it may have been welcomed with less than what comes to the disk here. What it hears
         // twice is no harm.
-        let due: Vec<_> = due.into_iter().map(|due| due.take_in(stored, hub)).collect();
+        let asked: Vec<_> = due.into_iter().filter_map(|due| due.let_in(stored, hub)).collect();
         if stored {
             hub.apply(effects);
         }
-        due.into_iter().for_each(Told::reply);
+        for (reply, answer) in asked {
+            // Whoever asked may be gone by now.
+            let _ = reply.send(if stored { answer } else { Err(Refusal::Storage) });
+        }
     }
 
     fn work_one(&mut self, job: Job, now: u64, effects: &mut Vec<Effect>) -> Due {
@@ -136,28 +135,19 @@ impl Store {
 }
 
 impl Due {
-    /// What is to be said, with a place in the hub for whoever came in.
-    fn take_in(self, stored: bool, hub: &Arc<Hub>) -> Told {
+    /// Answers whoever came in, with a place in the hub; if nobody takes that any more, it is left at once. Gives back who asked for
+    /// something.
+    fn let_in(self, stored: bool, hub: &Arc<Hub>) -> Option<(Reply<Answer>, Result<Answer, Refusal>)> {
         match self {
             Self::Enter(reply, entered) => {
                 let entered = if stored { entered } else { Err(Refusal::Storage) };
-                let came_in = entered.map(|entered| {
+                let _ = reply.send(entered.map(|entered| {
                     let (place, pushes) = hub.enter(&entered.visitor, entered.admitted);
                     (entered, place, pushes)
-                });
-                Told::Enter(reply, came_in)
+                }));
+                None
             }
-            Self::Ask(reply, answer) => Told::Ask(reply, if stored { answer } else { Err(Refusal::Storage) }),
-        }
-    }
-}
-
-impl Told {
-    /// Whoever asked may be gone by now; a place that nobody takes is left at once.
-    fn reply(self) {
-        match self {
-            Self::Enter(reply, came_in) => _ = reply.send(came_in),
-            Self::Ask(reply, answer) => _ = reply.send(answer),
+            Self::Ask(reply, answer) => Some((reply, answer)),
         }
     }
 }
