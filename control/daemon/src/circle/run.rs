@@ -380,7 +380,7 @@ impl Daemon {
             }
             Event::Deadline => {
                 if self.retry.is_some_and(|(at, _)| boottime() >= at) {
-                    self.broken.retain(|sentence| !sentence.starts_with("the circle "));
+                    self.broken.clear();
                     self.take_up().await;
                 }
                 if let Some(active) = &mut self.active {
