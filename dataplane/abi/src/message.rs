@@ -57,7 +57,7 @@ pub enum ToPlane {
         ifname: String,
         /// How many workers, and so TUN queues.
         workers: u16,
-        /// How many sockets: a multiple of `workers`, in the order of the workers.
+        /// How many sockets: one per worker in their order, then the one for everything that is no data message.
         sockets: u16,
         /// The TUN_F_* bits that control has set on the queues.
         offloads: u32,
@@ -73,7 +73,7 @@ pub enum ToPlane {
     Sockets {
         /// Which socket of each worker they are; see [`crate::UdpPath::socket`].
         set: u8,
-        /// How many, in the order of the workers.
+        /// How many: in the order of the workers, and one more.
         count: u16,
     },
     /// Say what runs: the answer is `Hello`.
@@ -111,7 +111,7 @@ pub enum FromPlane {
     Sockets {
         /// Which socket of each worker they are.
         set: u8,
-        /// How many, in the order of the workers.
+        /// How many: in the order of the workers, and one more.
         count: u16,
     },
     /// One of the commands that would make this state.
@@ -129,7 +129,7 @@ pub const TEXT_MAX: usize = 512;
 pub struct StartFds {
     /// One TUN queue per worker.
     pub tun: Vec<OwnedFd>,
-    /// UDP sockets, in the order of the workers.
+    /// UDP sockets, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
     /// The shared memory.
     pub memory: OwnedFd,
@@ -181,7 +181,7 @@ impl AttachFds {
 pub struct HelloFds {
     /// One TUN queue per worker.
     pub tun: Vec<OwnedFd>,
-    /// UDP sockets of set 0, in the order of the workers.
+    /// UDP sockets of set 0, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
     /// Where control processes connect.
     pub listener: OwnedFd,

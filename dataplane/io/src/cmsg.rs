@@ -102,6 +102,9 @@ pub(crate) struct Received {
     pub(crate) segment: u32,
     /// When the kernel got the first of them, since 1970; only if the socket was told to say so (SO_TIMESTAMPNS).
     pub(crate) arrived: Option<Duration>,
+    /// Datagrams that found the socket full, since it was made, wrapping; only if it was told to say so
+    /// (SO_RXQ_OVFL) and there were any.
+    pub(crate) lost: Option<u32>,
 }
 
 impl Received {
@@ -120,6 +123,7 @@ impl Received {
             (libc::SOL_IP, libc::IP_TOS) => self.tos = value.first().copied().unwrap_or(0),
             (libc::SOL_IPV6, libc::IPV6_TCLASS) => self.tos = word(value).unwrap_or(0) as u8,
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => self.arrived = timespec(value),
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => self.lost = word(value),
             (libc::SOL_UDP, libc::UDP_GRO) => self.segment = word(value).unwrap_or(0),
             _ => {}
         }

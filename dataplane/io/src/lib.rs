@@ -12,6 +12,7 @@ pub mod checksum;
 pub mod clock;
 mod cmsg;
 mod headers;
+mod inbox;
 mod join;
 mod limits;
 mod memory;
@@ -35,6 +36,7 @@ mod uring;
 mod vnet;
 mod wake;
 
+pub use inbox::{Arrived, Inbox};
 pub use join::Joiner;
 pub use limits::{BUFFERS_MAX, Limits, SLOTS_MAX, SOCKETS_MAX, Without};
 pub use port::{

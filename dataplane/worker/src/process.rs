@@ -21,7 +21,7 @@ use crate::{
     parcel::Pool,
     precedence::Precedence,
     privileges::Unprivileged,
-    slow::{About, Bells, Ending, Files, Slow, wall},
+    slow::{About, Bells, Ending, Files, Letters, Slow, wall},
     snapshot::Snapshot,
     turn::{Office, Worker},
 };
@@ -94,6 +94,9 @@ fn start(link: &Link) -> Result<Slow, String> {
     let plane = PlaneSide::attach(&fds.memory, generation).map_err(|error| error.to_string())?;
     let bells = Bells { plane: adopt(fds.plane_bell)?, control: adopt(fds.control_bell)? };
     let office = office(workers).map_err(|error| format!("cannot make an eventfd: {error}"))?;
+    if fds.sockets.len() != fds.tun.len() + 1 {
+        return Err("one socket per worker and one for letters is needed".to_owned());
+    }
     steer(&fds.sockets);
     let prepared = prepare_ports(&office, &fds.tun, &fds.sockets, offloads)?;
     Point::PlaneStartRings.pass();
@@ -136,6 +139,7 @@ fn start(link: &Link) -> Result<Slow, String> {
         about,
         drops: Default::default(),
         ending: None,
+        letters: Letters::default(),
         moves: 0,
         moves_told: 0,
         turns: 0,
@@ -158,8 +162,8 @@ fn office(workers: u8) -> rustix::io::Result<Office> {
 
 /// Lets the kernel choose the worker by receiver index. Where it cannot, the hash does, and packets are handed over.
 pub(crate) fn steer(sockets: &[OwnedFd]) {
-    if let [first, _, ..] = sockets
-        && let Err(error) = ringmesh_io::steer::attach(first)
+    if let [first, letters @ ..] = sockets
+        && let Err(error) = ringmesh_io::steer::attach(first, letters.len() as u8)
     {
         eprintln!("datagrams cannot be steered to their workers and are handed over instead: {error}");
     }
@@ -174,9 +178,6 @@ fn prepare_ports(
 ) -> Result<Vec<Prepared>, String> {
     let copy =
         |fd: &OwnedFd| fd.try_clone().map_err(|error| format!("cannot copy a file descriptor: {error}"));
-    if tun.len() != sockets.len() {
-        return Err("one socket per worker is needed".to_owned());
-    }
     let mut prepared = Vec::with_capacity(tun.len());
     for ((tun, socket), mail) in tun.iter().zip(sockets).zip(office.workers.iter()) {
         let wake = mail.bell.event().try_clone_to_owned().map_err(|error| error.to_string())?;

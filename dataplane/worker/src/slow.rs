@@ -9,6 +9,7 @@
 mod attach;
 mod commands;
 mod dispatch;
+mod letters;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,9 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmesh_abi::{Bell, Hardening, Link, Listener, PlaneEvent, PlaneSide, fault::Point, rows::PlaneRow};
-use ringmesh_io::clock;
+use ringmesh_io::{SOCKETS_MAX, clock};
 use ringmesh_tunnel::{Drop, allowed_ips::AllowedIps, device::Device, tai64n::Tai64N};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+pub(crate) use letters::Letters;
 
 use crate::{
     mail::{Note, Order},
@@ -54,6 +57,7 @@ pub(crate) struct Slow {
     /// Ends of packets that the slow thread itself decides on.
     pub(crate) drops: [u64; Drop::COUNT],
     pub(crate) ending: Option<Ending>,
+    pub(crate) letters: Letters,
     /// Changes of sockets that were ordered, and those of them that control need not be told any more.
     pub(crate) moves: u64,
     pub(crate) moves_told: u64,
@@ -73,7 +77,7 @@ pub(crate) struct Files {
     pub(crate) ifname: String,
     pub(crate) offloads: u32,
     pub(crate) tun: Vec<OwnedFd>,
-    /// Set 0, in the order of the workers, and later sets as they came.
+    /// Set 0, in the order of the workers and that for letters last, and later sets as they came.
     pub(crate) sockets: Vec<Vec<OwnedFd>>,
 }
 
@@ -123,6 +127,7 @@ impl Slow {
         self.take_commands(now);
         self.take_injections();
         self.take_handshakes(now);
+        self.take_letters(now);
         self.take_punts();
         self.take_link_messages(now);
         self.tell_moved();
@@ -151,11 +156,13 @@ impl Slow {
         let timeout = if idle { self.patience() } else { Duration::ZERO };
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
         let link = self.link.as_ref().map(AsFd::as_fd);
-        let mut fds = arrayvec::ArrayVec::<PollFd<'_>, 4>::new();
+        let mut fds = arrayvec::ArrayVec::<PollFd<'_>, { 4 + SOCKETS_MAX as usize }>::new();
         fds.push(PollFd::from_borrowed_fd(self.office.slow.bell.event(), PollFlags::IN));
         fds.push(PollFd::new(&self.bells.plane, PollFlags::IN));
         fds.push(PollFd::new(&self.listener, PollFlags::IN));
         fds.extend(link.map(|link| PollFd::from_borrowed_fd(link, PollFlags::IN)));
+        let letters = self.files.letters().take(SOCKETS_MAX.into());
+        fds.extend(letters.map(|(_, socket)| PollFd::new(socket, PollFlags::IN)));
         // Whatever the answer, a signal's included: all queues are looked into next.
         let _ = poll(&mut fds, Some(&timeout));
         self.office.slow.bell.on_wake();

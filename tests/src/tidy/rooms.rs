@@ -22,6 +22,8 @@ pub const UNSAFE: &[Room] = &[
     ("dataplane/crypto/src/tests/constant_time/", "speaks to valgrind, and steps through a child by ptrace"),
     ("dataplane/io/src/buffers.rs", "the ring of provided buffers is shared with the kernel"),
     ("dataplane/io/src/buffers/tests.rs", "plays the kernel's part in the ring of provided buffers"),
+    ("dataplane/io/src/inbox.rs", "recvmmsg takes pointers"),
+    ("dataplane/io/src/inbox/tests.rs", "socket options that no library of ours wraps"),
     ("dataplane/io/src/memory.rs", "maps the buffers and gives out slices of them"),
     ("dataplane/io/src/ring.rs", "requests and registrations carry pointers"),
     ("dataplane/io/src/ring/tests.rs", "tries requests that the restricted ring must refuse"),
@@ -35,6 +37,7 @@ pub const UNSAFE: &[Room] = &[
     ("dataplane/worker/src/privileges.rs", "system calls that no library of ours wraps"),
     ("dataplane/worker/src/privileges/tests.rs", "forks, to give privileges up for good"),
     ("dataplane/worker/src/process.rs", "takes the inherited descriptor that it was started with"),
+    ("dataplane/worker/src/slow/letters/tests.rs", "socket options that no library of ours wraps"),
 ];
 
 /// Where a clock may be read or a thread may sleep; the lint `disallowed_methods` names both.

@@ -1,4 +1,4 @@
-//! The UDP sockets: one per worker, all on one port.
+//! The UDP sockets: one per worker and one for all that is no data message, all on one port.
 //!
 //! A dual-stack socket carries IPv4 and IPv6; where IPv6 is off, an IPv4 socket takes its place. The kernel
 //! spreads datagrams over the group (SO_REUSEPORT); the data plane attaches the program that steers them.
@@ -17,6 +17,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 const RECV_BUFFER: usize = 4 << 20;
 /// What waits in a full interface's queue; senders are told to wait beyond it.
 const SEND_BUFFER: usize = 4 << 20;
+/// Nearly a thousand handshakes, a tenth of a second of them. Whoever floods fills it, and more of it would only make
+/// honest ones wait.
+const LETTERS_BUFFER: usize = 1 << 20;
 
 /// After a data plane was killed, the kernel takes its rings apart in the background, and they hold the sockets
 /// until then: some milliseconds, up to half a second on a busy machine.
@@ -32,13 +35,13 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Opens `count` sockets on `port`, or on a free one if that is 0.
+    /// Opens the sockets of that many workers on `port`, or on a free one if that is 0.
     ///
     /// # Errors
     /// EADDRINUSE when another socket has the port, EACCES or others as the kernel says.
-    pub(crate) fn open(port: u16, count: u32, fwmark: u32) -> io::Result<Self> {
+    pub(crate) fn open(port: u16, workers: u32, fwmark: u32) -> io::Result<Self> {
         for _ in 0..LINGERING_TRIES {
-            match Self::open_once(port, count, fwmark) {
+            match Self::open_once(port, workers, fwmark) {
                 Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
                     // Nobody tells when a port becomes free, so it is asked again.
                     let _ = rustix::thread::nanosleep(&LINGERING_PAUSE);
@@ -46,24 +49,25 @@ impl Sockets {
                 result => return result,
             }
         }
-        Self::open_once(port, count, fwmark)
+        Self::open_once(port, workers, fwmark)
     }
 
-    fn open_once(port: u16, count: u32, fwmark: u32) -> io::Result<Self> {
-        match Self::open_family(Domain::IPV6, port, count, fwmark) {
-            Err(error) if no_ipv6(&error) => Self::open_family(Domain::IPV4, port, count, fwmark),
+    fn open_once(port: u16, workers: u32, fwmark: u32) -> io::Result<Self> {
+        match Self::open_family(Domain::IPV6, port, workers, fwmark) {
+            Err(error) if no_ipv6(&error) => Self::open_family(Domain::IPV4, port, workers, fwmark),
             result => result,
         }
     }
 
-    fn open_family(domain: Domain, port: u16, count: u32, fwmark: u32) -> io::Result<Self> {
+    fn open_family(domain: Domain, port: u16, workers: u32, fwmark: u32) -> io::Result<Self> {
         let first = socket(domain)?;
         first.bind(&any(domain, port).into())?;
         first.set_reuse_port(true)?;
         let port = first.local_addr()?.as_socket().map_or(port, |addr| addr.port());
         let mut group = Self { sockets: vec![first], port };
-        for _ in 1..count {
-            let next = socket(domain)?;
+        let further = (1..workers).map(|_| socket(domain));
+        for next in further.chain(std::iter::once_with(|| letters(domain))) {
+            let next = next?;
             next.set_reuse_port(true)?;
             next.bind(&any(domain, port).into())?;
             group.sockets.push(next);
@@ -85,7 +89,7 @@ impl Sockets {
         self.port
     }
 
-    /// The descriptors, in the order of the workers.
+    /// The descriptors, in the order of the workers, and that for all that is no data message.
     pub(crate) fn fds(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
         self.sockets.iter().map(AsFd::as_fd).collect()
     }
@@ -113,7 +117,26 @@ fn any(domain: Domain, port: u16) -> SocketAddr {
     }
 }
 
+/// The socket of a worker.
 fn socket(domain: Domain) -> io::Result<Socket> {
+    let socket = plain(domain)?;
+    // Tells how long a datagram waited in the socket, and so when a sender has to slow down.
+    option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    // Without GRO (before Linux 5.0) datagrams come one by one, which costs speed and nothing else.
+    let _ = option(&socket, libc::IPPROTO_UDP, libc::UDP_GRO, 1);
+    buffers(&socket, RECV_BUFFER)?;
+    Ok(socket)
+}
+
+/// The socket for all that is no data message. It says how many it had no room for.
+fn letters(domain: Domain) -> io::Result<Socket> {
+    let socket = plain(domain)?;
+    option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    buffers(&socket, LETTERS_BUFFER)?;
+    Ok(socket)
+}
+
+fn plain(domain: Domain) -> io::Result<Socket> {
     // Blocking, as io_uring wants it: a non-blocking socket would answer EAGAIN instead of being polled.
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if domain == Domain::IPV6 {
@@ -127,18 +150,13 @@ fn socket(domain: Domain) -> io::Result<Socket> {
     option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
     option(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)?;
     option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
-    // Tells how long a datagram waited in the socket, and so when a sender has to slow down.
-    option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-    // Without GRO (before Linux 5.0) datagrams come one by one, which costs speed and nothing else.
-    let _ = option(&socket, libc::IPPROTO_UDP, libc::UDP_GRO, 1);
-    buffers(&socket)?;
     Ok(socket)
 }
 
 /// Forced sizes need CAP_NET_ADMIN in the first user namespace; elsewhere the system's limit holds.
-fn buffers(socket: &Socket) -> io::Result<()> {
-    if option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECV_BUFFER as libc::c_int).is_err() {
-        socket.set_recv_buffer_size(RECV_BUFFER)?;
+fn buffers(socket: &Socket, receive: usize) -> io::Result<()> {
+    if option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, receive as libc::c_int).is_err() {
+        socket.set_recv_buffer_size(receive)?;
     }
     if option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SEND_BUFFER as libc::c_int).is_err() {
         socket.set_send_buffer_size(SEND_BUFFER)?;

@@ -69,7 +69,7 @@ fn several_entries_count_together() {
     all.extend(raw(libc::SOL_UDP, libc::UDP_GRO, &1_200i32.to_ne_bytes()));
     assert_eq!(
         Received::parse(&all),
-        Received { local: Some((ip("10.1.2.3"), 9)), tos: 0x2e, segment: 1_200, arrived: None }
+        Received { local: Some((ip("10.1.2.3"), 9)), tos: 0x2e, segment: 1_200, arrived: None, lost: None }
     );
 }
 

@@ -50,6 +50,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_fstat,
     libc::SYS_sendmsg,
     libc::SYS_recvmsg,
+    libc::SYS_recvmmsg,
     libc::SYS_accept4,
     libc::SYS_getsockname,
     // Memory that is not executable; see the rules for mmap and mprotect.

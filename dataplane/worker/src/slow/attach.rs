@@ -159,15 +159,16 @@ impl Slow {
         }
     }
 
-    /// New sockets, one per worker: each worker changes over by itself, between two turns.
+    /// New sockets, one per worker and one for letters: each worker changes over by itself, between two turns.
     fn take_sockets(&mut self, set: u8, fds: Vec<OwnedFd>) {
-        if fds.len() != self.files.tun.len() {
+        if fds.len() != self.files.tun.len() + 1 {
             return;
         }
         Point::PlaneSocketsTaken.pass();
         self.moves += 1;
         steer(&fds);
-        for (worker, fd) in (0..).zip(&fds) {
+        self.letters.forget(set);
+        for (worker, fd) in (0..self.snapshot.workers).zip(&fds) {
             match fd.try_clone() {
                 Ok(fd) => self.order(worker, Order::Socket { index: set, fd }),
                 Err(error) => {

@@ -22,6 +22,8 @@ pub(crate) struct Side {
     pub(crate) control: ControlSide,
     /// The workers' sockets, to receive from.
     pub(crate) sockets: Vec<UdpSocket>,
+    /// The socket for letters, to send to.
+    pub(crate) letters: UdpSocket,
     pub(crate) path: Path,
 }
 
@@ -42,6 +44,7 @@ impl Side {
         let (control, memory) = ControlSide::create(workers.into()).expect("shared memory");
         let plane = PlaneSide::attach(&memory, control.generation()).expect("fresh memory");
         let sockets: Vec<_> = (0..workers).map(|_| loopback()).collect();
+        let letters = loopback();
         let mails: Vec<_> = (0..workers).map(|_| WorkerMail::new().expect("an eventfd")).collect();
         let office = Office {
             slow: Arc::new(SlowMail::new().expect("an eventfd")),
@@ -49,7 +52,8 @@ impl Side {
             pool: Arc::new(Pool::new(1)),
         };
         let bell = || Bell::new().expect("an eventfd");
-        let copies = sockets.iter().map(|socket| socket.try_clone().expect("a copy").into()).collect();
+        let all = sockets.iter().chain([&letters]);
+        let copies = all.map(|socket| socket.try_clone().expect("a copy").into()).collect();
         let slow = Slow {
             device: Device::new([number as u8; 32], Tai64N::default()),
             backlog: (0..workers).map(|_| VecDeque::new()).collect(),
@@ -73,12 +77,13 @@ impl Side {
             about: About { pid: 7, uid: 8, start: Duration::from_nanos(9), hardening: Hardening::default() },
             drops: [0; Drop::COUNT],
             ending: None,
+            letters: Letters::default(),
             moves: 0,
             moves_told: 0,
             turns: 0,
             beat_at: Duration::ZERO,
         };
-        Self { slow, control, sockets, path: Path(path) }
+        Self { slow, control, sockets, letters, path: Path(path) }
     }
 
     /// Lets the slow thread carry out a command, and gives its answer.
@@ -140,7 +145,7 @@ impl Side {
     }
 }
 
-fn loopback() -> UdpSocket {
+pub(crate) fn loopback() -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     // Only a broken test waits that long.
     socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");

@@ -53,7 +53,7 @@ fn a_new_control_process_is_told_all_and_takes_over() {
     let mut heard = newcomer.heard().into_iter();
     let (hello, fds) = heard.next().expect("hello");
     let FromPlane::Hello { ifname, workers, sockets, offloads } = hello else { panic!("{hello:?}") };
-    assert_eq!((ifname.as_str(), workers, sockets, offloads), ("ring0", 2, 2, 5));
+    assert_eq!((ifname.as_str(), workers, sockets, offloads), ("ring0", 2, 3, 5));
     let fds = HelloFds::sort(workers, sockets, fds).expect("as many as it said");
     for (fd, socket) in fds.sockets.into_iter().zip(&side.sockets) {
         let copy = std::net::UdpSocket::from(fd);
@@ -128,12 +128,12 @@ fn new_sockets_reach_every_worker_and_the_next_control_process() {
     let mut side = Side::new(2);
     let (ours, theirs) = Link::pair().expect("a pair");
     side.slow.link = Some(theirs);
-    let one = some_file();
-    ours.send(&ToPlane::Sockets { set: 2, count: 1 }, &[one.as_fd()]).expect("sent");
+    let files = [some_file(), some_file(), some_file()];
+    let [one, two, letters] = files.each_ref().map(|file| file.as_fd());
+    ours.send(&ToPlane::Sockets { set: 2, count: 2 }, &[one, two]).expect("sent");
     look(&mut side);
-    assert!(side.orders(0).is_empty(), "one socket for two workers is none");
-    let two = [some_file(), some_file()];
-    ours.send(&ToPlane::Sockets { set: 2, count: 2 }, &[two[0].as_fd(), two[1].as_fd()]).expect("sent");
+    assert!(side.orders(0).is_empty(), "without one for letters they are too few");
+    ours.send(&ToPlane::Sockets { set: 2, count: 3 }, &[one, two, letters]).expect("sent");
     look(&mut side);
     for worker in 0..2 {
         assert_eq!(side.orders(worker).iter().map(name).collect::<Vec<_>>(), ["socket 2"]);
@@ -154,7 +154,7 @@ fn new_sockets_reach_every_worker_and_the_next_control_process() {
     look(&mut side);
     let heard = newcomer.heard();
     assert!(
-        matches!(heard[1], (FromPlane::Sockets { set: 2, count: 2 }, ref fds) if fds.len() == 2),
+        matches!(heard[1], (FromPlane::Sockets { set: 2, count: 3 }, ref fds) if fds.len() == 3),
         "{heard:?}"
     );
 }
