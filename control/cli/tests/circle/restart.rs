@@ -112,6 +112,29 @@ fn a_circle_that_cannot_be_taken_up_is_tried_again() {
     assert!(!notes.contains("not up"), "{notes}");
 }
 
+/// A circle that waits to be tried again is called off by `down`, and stays down.
+#[test]
+fn a_circle_that_waits_to_be_tried_again_is_called_off() {
+    let lan = Lan::new();
+    let mut a = lan.device();
+    a.up("--name alpha");
+    a.kill();
+    a.run("ip link delete rm-home");
+    wait_for("somebody else has the name", || {
+        a.run("ip link add rm-home type bridge").status.success().then_some(())
+    });
+    a.start();
+    a.says("down");
+    assert!(a.has_link("rm-home"), "what is not ours stays");
+    a.fails("down", 6);
+    a.run("ip link delete rm-home");
+    a.kill();
+    a.start();
+    assert_eq!(a.json("status")["daemon"]["circle"], json!(null), "it is down");
+    assert_eq!(a.json("up --circle home")["founded"], false);
+    assert_eq!(a.names(), ["alpha"]);
+}
+
 #[test]
 fn told_to_end_it_leaves_the_tunnel_and_down_ends_that_too() {
     let lan = Lan::new();

@@ -58,7 +58,7 @@ pub(super) struct Daemon {
     /// Circles that could not be taken up, and why.
     pub(super) broken: Vec<String>,
     /// When to take up again the circle that should be up and is not, and the pause before the time after that.
-    retry: Option<(Duration, Duration)>,
+    pub(super) retry: Option<(Duration, Duration)>,
     inputs: Inputs,
     server: Server,
     _lock: File,
@@ -243,17 +243,21 @@ impl Daemon {
         let left: BTreeSet<Label> = self.circles().into_iter().chain(filters).collect();
         let up = self.active.as_ref().map(|active| active.tunnel.name());
         for circle in left.difference(kept) {
-            let tunnel = Tunnel::new(ifname(circle));
-            if Some(tunnel.name()) == up {
-                continue;
+            if up != Some(&ifname(circle)) {
+                self.end_what_is_left(circle).await;
             }
-            if tunnel.runs().await {
-                tracing::warn!(%circle, "a circle that is down has a tunnel; it ends");
-                tunnel.end().await;
-            }
-            if let Err(problem) = filter::remove(circle, tunnel.name()).await {
-                tracing::warn!(%circle, %problem, "what is left of a circle that is down");
-            }
+        }
+    }
+
+    /// Ends the tunnel and the packet filter of a circle that is down, if it has any.
+    pub(super) async fn end_what_is_left(&self, circle: &Label) {
+        let tunnel = Tunnel::new(ifname(circle));
+        if tunnel.runs().await {
+            tracing::warn!(%circle, "a circle that is down has a tunnel; it ends");
+            tunnel.end().await;
+        }
+        if let Err(problem) = filter::remove(circle, tunnel.name()).await {
+            tracing::warn!(%circle, %problem, "what is left of a circle that is down");
         }
     }
 

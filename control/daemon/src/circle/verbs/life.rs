@@ -196,21 +196,27 @@ impl Daemon {
         }
     }
 
-    /// This device takes no part until the next `up`; also one that failed half way is ended. If asked for, the daemon ends too.
+    /// This device takes no part until the next `up`; also one that failed half way is ended, and one that waits to be tried
+    /// again is not. If asked for, the daemon ends too.
     pub(super) async fn down(&mut self, down: Down) -> Result<Done, Refusal> {
-        if self.active.is_none() && down.daemon {
-            self.ending = true;
-            return done("The daemon has ended");
-        }
-        let active = self.up_circle()?;
-        active.membership.store.set(Setting::Up, "0")?;
-        let name = active.membership.name.clone();
+        let name = if let Some(active) = &mut self.active {
+            active.membership.store.set(Setting::Up, "0")?;
+            Some(active.membership.name.clone())
+        } else {
+            self.call_off().await?
+        };
         if let Some(active) = self.active.take() {
             active.end().await;
         }
+        if name.is_none() && !down.daemon {
+            self.up_circle()?;
+        }
         self.ending = down.daemon;
         let too = if down.daemon { ", and the daemon has ended" } else { "" };
-        done(format!("The circle {name} is down on this device{too}"))
+        done(match name {
+            Some(name) => format!("The circle {name} is down on this device{too}"),
+            None => "The daemon has ended".to_owned(),
+        })
     }
 
     pub(super) async fn leave(&mut self, leave: Leave) -> Result<Done, Refusal> {
@@ -241,6 +247,25 @@ impl Daemon {
 }
 
 impl Daemon {
+    /// Gives up the circle that should be up and waits to be tried again. Gives its name, if there is one.
+    async fn call_off(&mut self) -> Result<Option<Label>, Refusal> {
+        if self.retry.is_none() {
+            return Ok(None);
+        }
+        for name in self.circles() {
+            // What cannot be read does not wait; it was told when the daemon began.
+            let Ok(Some(mut membership)) = Membership::load(&self.paths, &name) else { continue };
+            if membership.store.setting(Setting::Up)?.as_deref() == Some("1") {
+                membership.store.set(Setting::Up, "0")?;
+                self.retry = None;
+                self.broken.clear();
+                self.end_what_is_left(&name).await;
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
     /// Forgets the one circle that is not up, also one that cannot be taken up any more. Nobody hears of it.
     async fn forget(&mut self) -> Result<Done, Refusal> {
         let circles = self.circles();
