@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::stage::{Device, Lan, circle_of_three};
+use super::common::RINGMESH;
+use super::stage::{Device, Lan, circle_of};
 
-/// Most resident memory of an idle daemon, in bytes.
+/// Most resident memory of an idle daemon, in bytes: of one as it is installed, and of one built for tests, whose code alone is
+/// far longer.
 const RESIDENT_MAX: u64 = 30 << 20;
+const RESIDENT_MAX_UNOPTIMISED: u64 = 60 << 20;
 
 /// Resident memory in bytes, and time on a processor since the start.
 fn cost(device: &Device) -> (u64, Duration) {
@@ -28,7 +31,14 @@ fn cost(device: &Device) -> (u64, Duration) {
 #[test]
 fn an_idle_daemon_costs_next_to_nothing() {
     let lan = Lan::new();
-    let devices = circle_of_three(&lan);
+    let installed = std::env::var("RINGMESH_BIN");
+    let most_resident = if installed.is_ok() { RESIDENT_MAX } else { RESIDENT_MAX_UNOPTIMISED };
+    let executable = installed.unwrap_or_else(|_| RINGMESH.to_owned());
+    let devices = circle_of(std::array::from_fn(|_| {
+        let mut device = lan.idle();
+        device.start_as(device.command_as(&[&executable], "daemon"));
+        device
+    }));
     let long = std::env::var_os("RINGMESH_TEST_LONG").is_some();
     let (rest, look, most) = if long { (15, 60, 0.001) } else { (3, 5, 0.02) };
     std::thread::park_timeout(Duration::from_secs(rest));
@@ -37,7 +47,7 @@ fn an_idle_daemon_costs_next_to_nothing() {
     for (device, (_, before)) in devices.iter().zip(before) {
         let (resident, after) = cost(device);
         let share = (after - before).as_secs_f64() / look as f64;
-        assert!(resident < RESIDENT_MAX, "{} KiB", resident >> 10);
+        assert!(resident < most_resident, "{} KiB", resident >> 10);
         assert!(share < most, "{:.3} % of a processor", share * 100.0);
         if long {
             eprintln!("{} KiB, {:.4} % of a processor", resident >> 10, share * 100.0);

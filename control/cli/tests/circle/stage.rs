@@ -58,7 +58,11 @@ impl Lan {
 
 /// A circle of three that have all met: alpha, who founded it, beta and gamma.
 pub(crate) fn circle_of_three(lan: &Lan) -> [Device; 3] {
-    let [a, b, c] = [lan.device(), lan.device(), lan.device()];
+    circle_of([lan.device(), lan.device(), lan.device()])
+}
+
+/// The same of devices whose daemons run.
+pub(crate) fn circle_of([a, b, c]: [Device; 3]) -> [Device; 3] {
     a.up("--name alpha");
     let code = a.invite("--uses 2");
     b.join(&code, "beta");
