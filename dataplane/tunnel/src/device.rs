@@ -32,7 +32,7 @@ use crate::Drop;
 use crate::PeerId;
 use crate::index::Indices;
 use crate::noise::Identity;
-use crate::peers::{Life, Peer, Peers};
+use crate::peers::{Life, Peers};
 use crate::random::Random;
 use crate::tai64n::{StampClock, Tai64N};
 use crate::timers::Stamps;
@@ -89,7 +89,7 @@ impl Device {
     pub fn peer(&self, id: PeerId) -> Option<PeerView> {
         self.peers.get(id).map(|peer| PeerView {
             public_key: peer.public_key(),
-            endpoint: peer.config.endpoint,
+            endpoint: peer.endpoint(),
             last_handshake: peer.life().and_then(|life| life.last_handshake),
             has_session: peer.life().is_some_and(|life| !life.keyring.is_empty()),
             is_attempting: peer.life().is_some_and(|life| life.attempt.is_some()),
@@ -99,8 +99,8 @@ impl Device {
 
     /// The peer as it was configured, with its newest endpoint.
     #[must_use]
-    pub fn config(&self, id: PeerId) -> Option<&PeerConfig> {
-        self.peers.get(id).map(|peer| &peer.config)
+    pub fn config(&self, id: PeerId) -> Option<PeerConfig> {
+        self.peers.get(id).map(|peer| peer.config(id))
     }
 
     /// The peer that has this key.
@@ -166,11 +166,10 @@ impl Device {
         let persistent = Some(Duration::from_secs(config.keepalive_secs.into())).filter(|it| !it.is_zero());
         match self.peers.get_mut(id) {
             Some(peer) => {
-                let (new, old) = (config.endpoint, peer.config.endpoint);
+                let (new, old) = (config.endpoint, peer.endpoint());
                 let reachable = new.is_some() && old.is_none();
                 let moved = new.zip(old).is_some_and(|(new, old)| new.source_bytes() != old.source_bytes());
-                let endpoint = config.endpoint.or(peer.config.endpoint);
-                peer.config = PeerConfig { endpoint, ..config };
+                peer.configure(config);
                 if let Some(Life { timers, attempt, .. }) = peer.life_mut() {
                     timers.persistent_now |= timers.persistent.is_none() || reachable;
                     // Whoever tries another address waits for no answer from the one before.
@@ -179,7 +178,7 @@ impl Device {
                     }
                 }
             }
-            None => self.peers.insert(Peer::new(config)),
+            None => self.peers.insert(config),
         }
         if let Some(peer) = self.peers.get_mut(id) {
             if persistent.is_some() {
@@ -253,7 +252,7 @@ impl Device {
     /// The owner has seen an authentic packet of the peer come from elsewhere.
     pub fn on_roamed(&mut self, id: PeerId, endpoint: Endpoint) {
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.config.endpoint = Some(endpoint);
+            peer.set_endpoint(endpoint);
             peer.wake();
         }
     }

@@ -4,12 +4,13 @@
 //! walks over all of them says so.
 
 mod keys;
+mod way;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmesh_wire::keys::PublicKey;
+use ringmesh_wire::keys::{PresharedKey, PublicKey};
 use ringmesh_wire::message::RESPONSE_LEN;
 use ringmesh_wire::{Endpoint, UdpPath};
 
@@ -23,6 +24,7 @@ use crate::tai64n::Tai64N;
 use crate::timers::{Stamps, Timers};
 use crate::wheel::Armed;
 use keys::Keys;
+use way::Way;
 
 /// A handshake that we want: it is in flight, or waits until it may leave.
 pub(crate) struct Attempt {
@@ -48,7 +50,11 @@ pub(crate) struct Reply {
 /// One peer. Most of a large device's peers have never been heard of since it started, so what only a handshake brings
 /// lies in [`Life`] and does not exist before the first.
 pub(crate) struct Peer {
-    pub(crate) config: PeerConfig,
+    public_key: PublicKey,
+    pub(crate) preshared_key: PresharedKey,
+    keepalive_secs: u16,
+    pub(crate) owner: u8,
+    way: Way,
     /// Computed at the first handshake; the greater half of what a handshake would cost again.
     static_static: OnceCell<Box<Result<Shared, Refused>>>,
     /// The greatest timestamp that an initiation of the peer had.
@@ -75,8 +81,49 @@ pub(crate) struct Life {
 }
 
 impl Peer {
-    pub(crate) fn new(config: PeerConfig) -> Self {
-        Self { config, static_static: OnceCell::new(), greatest: Tai64N::default(), life: None }
+    fn new(config: PeerConfig) -> Self {
+        let PeerConfig { id: _, public_key, preshared_key, keepalive_secs, endpoint, owner } = config;
+        Self {
+            public_key,
+            preshared_key,
+            keepalive_secs,
+            owner,
+            way: endpoint.into(),
+            static_static: OnceCell::new(),
+            greatest: Tai64N::default(),
+            life: None,
+        }
+    }
+
+    /// What is wanted of the same peer now. Without an endpoint it stays where it is.
+    pub(crate) fn configure(&mut self, config: PeerConfig) {
+        let PeerConfig { id: _, public_key: _, preshared_key, keepalive_secs, endpoint, owner } = config;
+        self.preshared_key = preshared_key;
+        self.keepalive_secs = keepalive_secs;
+        self.owner = owner;
+        if endpoint.is_some() {
+            self.way = endpoint.into();
+        }
+    }
+
+    /// As it was configured under this number, with its newest endpoint.
+    pub(crate) fn config(&self, id: PeerId) -> PeerConfig {
+        PeerConfig {
+            id,
+            public_key: self.public_key,
+            preshared_key: self.preshared_key.clone(),
+            keepalive_secs: self.keepalive_secs,
+            endpoint: self.endpoint(),
+            owner: self.owner,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Option<Endpoint> {
+        self.way.endpoint()
+    }
+
+    pub(crate) fn set_endpoint(&mut self, endpoint: Endpoint) {
+        self.way = Some(endpoint).into();
     }
 
     pub(crate) fn life(&self) -> Option<&Life> {
@@ -93,12 +140,12 @@ impl Peer {
     }
 
     pub(crate) fn public_key(&self) -> PublicKey {
-        self.config.public_key
+        self.public_key
     }
 
     /// The secret that both static keys share, computed when it is first needed.
     pub(crate) fn static_static(&self, me: &Identity) -> Result<&Shared, Refused> {
-        let shared = self.static_static.get_or_init(|| Box::new(me.shared_with(&self.config.public_key)));
+        let shared = self.static_static.get_or_init(|| Box::new(me.shared_with(&self.public_key)));
         shared.as_ref().as_ref().map_err(|refused| *refused)
     }
 
@@ -114,8 +161,8 @@ impl Peer {
 
     /// Lets the kernel choose the source address again: the one that we used may be the reason for the silence.
     pub(crate) fn forget_source(&mut self) {
-        if let Some(Endpoint::Udp(UdpPath { local, .. })) = &mut self.config.endpoint {
-            *local = None;
+        if let Some(Endpoint::Udp(path)) = self.endpoint() {
+            self.set_endpoint(Endpoint::Udp(UdpPath { local: None, ..path }));
         }
     }
 }
@@ -151,17 +198,17 @@ impl Peers {
     }
 
     /// Adds a peer whose number and key are free. One whose number is too great stays outside.
-    pub(crate) fn insert(&mut self, peer: Peer) {
-        let slot = peer.config.id.0 as usize;
+    pub(crate) fn insert(&mut self, config: PeerConfig) {
+        let (id, key) = (config.id, config.public_key);
+        let slot = id.0 as usize;
         if slot >= PEERS_MAX {
             return;
         }
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let (id, key) = (peer.config.id, peer.public_key());
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(Box::new(peer));
+            *place = Some(Box::new(Peer::new(config)));
             self.by_key.insert(&key, id, &self.slots);
         }
     }

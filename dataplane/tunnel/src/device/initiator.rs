@@ -40,7 +40,7 @@ impl Device {
     /// Whether a handshake with the peer makes sense: there is a key, somebody else's, and a place to send
     /// to.
     pub(super) fn may_initiate(&self, id: PeerId) -> bool {
-        let peer = self.peers.get(id).filter(|peer| peer.config.endpoint.is_some());
+        let peer = self.peers.get(id).filter(|peer| peer.endpoint().is_some());
         self.identity.as_ref().zip(peer).is_some_and(|(me, peer)| me.public() != peer.public_key())
     }
 
@@ -108,9 +108,9 @@ impl Device {
     ) -> Option<(Flight, [u8; INITIATION_LEN], Endpoint)> {
         let me = self.identity.as_ref()?;
         let peer = self.peers.get_mut(id)?;
-        let to = peer.config.endpoint?;
+        let to = peer.endpoint()?;
         let key = peer.public_key();
-        let local_index = self.indices.insert(&mut self.random, peer.config.owner, id)?;
+        let local_index = self.indices.insert(&mut self.random, peer.owner, id)?;
         let ephemeral = Zeroizing::new(self.random.array());
         let stamp = self.clock.stamp(now);
         let made = peer
@@ -201,7 +201,7 @@ impl Device {
         let peer = self.peers.get(id)?;
         let flight = peer.life()?.attempt.as_ref()?.flight.as_ref()?;
         let ours = flight.local_index == message.receiver();
-        let psk = &peer.config.preshared_key;
+        let psk = &peer.preshared_key;
         ours.then(|| flight.noise.finish(self.identity.as_ref()?, psk, message).ok())?
     }
 
@@ -239,7 +239,7 @@ impl Device {
         let now = session.born();
         let jitter = self.jitter();
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.config.endpoint = Some(from);
+            peer.set_endpoint(from);
             let timers = &mut peer.wake().timers;
             timers.on_received(now);
             timers.session_born = Some(now);

@@ -96,10 +96,10 @@ impl Device {
         now: Duration,
     ) -> Result<(), Drop> {
         let peer = self.peers.get_mut(id).ok_or(Drop::UnknownPeer)?;
-        let owner = peer.config.owner;
+        let owner = peer.owner;
         let local_index = self.indices.insert(&mut self.random, owner, id).ok_or(Drop::Overloaded)?;
         let ephemeral = Zeroizing::new(self.random.array());
-        let made = initiated.respond(&peer.config.preshared_key, ephemeral, local_index, remote_index);
+        let made = initiated.respond(&peer.preshared_key, ephemeral, local_index, remote_index);
         let Ok((keys, mut message)) = made else {
             self.indices.remove(local_index);
             return Err(Drop::BadHandshake);

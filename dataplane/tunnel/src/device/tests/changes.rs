@@ -55,7 +55,7 @@ fn another_private_key_ends_every_session_and_the_same_none() {
     assert!(!world.ping(0, 1, secs(1)), "nobody knows the new key");
     world.nodes[1].device.set_peer(PeerConfig { public_key: public(50), ..config(0) });
     world.drain(1);
-    let stamps = world.nodes[1].device.config(id(0)).cloned().expect("a peer");
+    let stamps = world.nodes[1].device.config(id(0)).expect("a peer");
     world.nodes[1].owned.clear();
     world.nodes[1].set_peer(stamps);
     world.run(secs(6));

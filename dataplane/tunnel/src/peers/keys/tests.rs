@@ -5,18 +5,11 @@ use ringmesh_wire::keys::{PresharedKey, PublicKey};
 
 use crate::PeerId;
 use crate::device::PeerConfig;
-use crate::peers::{Peer, Peers};
+use crate::peers::Peers;
 
-fn peer(id: u32, key: PublicKey) -> Peer {
+fn peer(id: u32, key: PublicKey) -> PeerConfig {
     let preshared_key = PresharedKey::new([0; 32]);
-    Peer::new(PeerConfig {
-        id: PeerId(id),
-        public_key: key,
-        preshared_key,
-        keepalive_secs: 0,
-        endpoint: None,
-        owner: 0,
-    })
+    PeerConfig { id: PeerId(id), public_key: key, preshared_key, keepalive_secs: 0, endpoint: None, owner: 0 }
 }
 
 /// Many of them have the same hash, and differ behind it.
