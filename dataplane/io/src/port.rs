@@ -254,6 +254,10 @@ pub trait Port {
     /// The next turn, should it wait, waits no longer than this.
     fn wake_after(&mut self, _after: Duration) {}
 
+    /// The next turn, should it wait, first stays awake for up to this long, and no longer than nobody else wants the
+    /// processor.
+    fn linger(&mut self, _longest: Duration) {}
+
     /// Queues one write to the TUN device: a packet made of `pieces` of the region (at most
     /// [`PIECES_MAX`]), with its virtio header. `packets` is what a failure will be counted as.
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32);

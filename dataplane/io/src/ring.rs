@@ -156,6 +156,11 @@ impl Ring {
         !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
     }
 
+    /// Whether something has completed that was not taken yet, or completes with the next enter.
+    pub(crate) fn has_news(&mut self) -> bool {
+        self.has_work() || !self.uring.completion().is_empty()
+    }
+
     /// Submits what is queued, runs completion work, and waits for `want` completions or `timeout`.
     pub(crate) fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
         if self.choked > 0 {

@@ -96,6 +96,9 @@ pub struct UringPort {
     pause_until: Option<Duration>,
     /// For how long the next turn may wait.
     patience: Option<Duration>,
+    /// For how long the next turn looks before it sleeps.
+    vigil: Option<Duration>,
+    no_vigil_before: Duration,
     offloads: Offloads,
     limits: Limits,
     deferred: bool,
@@ -129,6 +132,8 @@ impl UringPort {
             early: Vec::with_capacity(limits.events_max()),
             pause_until: None,
             patience: None,
+            vigil: None,
+            no_vigil_before: Duration::ZERO,
             offloads,
             limits,
             deferred: fallback.is_none(),
@@ -205,9 +210,39 @@ impl UringPort {
     /// Enters the kernel to submit, and to wait if `idle` and nothing is about to complete.
     fn enter(&mut self, idle: bool) -> io::Result<()> {
         match self.ring.prompt() as usize {
+            0 if idle && self.keep_vigil() => self.ring.enter(0, Some(Duration::ZERO)),
             0 if idle => self.ring.enter(1, self.patience.into_iter().chain(self.pause_left()).min()),
             0 if !self.ring.has_work() => Ok(()),
             prompt => self.ring.enter(prompt, Some(Duration::ZERO)),
+        }
+    }
+
+    /// Looks for completions without sleeping, if that was asked for. Says whether there are any.
+    ///
+    /// Everybody else on this processor goes first. What an answer waits for may be among them, and is short. Where one of
+    /// them computes for longer, sleep is better: who sleeps is preferred when woken, who yields is not.
+    fn keep_vigil(&mut self) -> bool {
+        let Some(longest) = self.vigil else { return false };
+        let begun = boottime();
+        if begun < self.no_vigil_before {
+            self.vigil = None;
+            return false;
+        }
+        let mut looked = begun;
+        loop {
+            if self.ring.has_news() {
+                return true;
+            }
+            let now = boottime();
+            if now.saturating_sub(begun) >= longest {
+                if now.saturating_sub(looked) >= longest {
+                    self.no_vigil_before = now + CROWDED;
+                }
+                self.vigil = None;
+                return false;
+            }
+            looked = now;
+            rustix::thread::sched_yield();
         }
     }
 
@@ -292,6 +327,7 @@ impl Port for UringPort {
             rounds += 1;
             if !wait && (!due || rounds >= ROUNDS_MAX) {
                 self.patience = None;
+                self.vigil = None;
                 return Ok(());
             }
         }
@@ -343,6 +379,10 @@ impl Port for UringPort {
 
     fn wake_after(&mut self, after: Duration) {
         self.patience = Some(after);
+    }
+
+    fn linger(&mut self, longest: Duration) {
+        self.vigil = Some(longest);
     }
 
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {
@@ -412,3 +452,5 @@ pub(crate) const NONBLOCK_REFUSED: &str = "the file is set to O_NONBLOCK, io_uri
 
 /// Chains that one turn may launch one after the other on a socket before the caller gets to work again.
 const ROUNDS_MAX: u32 = 16;
+/// How long nobody lingers after somebody else has kept the processor for the whole of a vigil.
+const CROWDED: Duration = Duration::from_secs(1);

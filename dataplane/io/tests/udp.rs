@@ -6,6 +6,8 @@ use lab::{Namespace, Rig, address_of, outside, quiet_tun, run, set, udp};
 use ringmesh_io::{Destination, Event, Fallback, Limits, Offloads, Port, UringPort, Without};
 use socket2::Socket;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::time::Duration;
 
 fn to(remote: SocketAddr) -> Destination {
     Destination { remote, local: None, socket: 0, tos: 0 }
@@ -357,4 +359,43 @@ fn somebody_else_wakes_the_worker() {
         }
         assert!(rig.turn(false).is_empty(), "{way}: read once, told once");
     }
+}
+
+/// Whoever else runs may send the port to sleep, so being awake is asked for once in many rounds; what comes is seen in all.
+#[test]
+fn who_lingers_stays_awake_and_misses_nothing() {
+    for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
+        let peer = outside("127.0.0.1:0");
+        let limits = Limits { without, ..Limits::default() };
+        let mut rig = Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], limits);
+        let target: SocketAddr = "127.0.0.1:7001".parse().expect("a literal address");
+        let this = rustix::thread::gettid().as_raw_nonzero();
+        let mut awake = 0;
+        for round in 0..200u8 {
+            let late = round % 2 == 0;
+            let sender = peer.try_clone().expect("dup");
+            rig.port.linger(if late { Duration::from_micros(100) } else { Duration::from_secs(10) });
+            let before = sleeps(this);
+            let other = std::thread::spawn(move || {
+                while late && sleeps(this) == before {
+                    std::thread::yield_now();
+                }
+                sender.send_to(&[round], &target.into()).expect("loopback");
+            });
+            assert_eq!(collect(&mut rig, 1), [[round]], "{way}");
+            awake += u32::from(sleeps(this) == before);
+            other.join().expect("it only sends");
+        }
+        assert!(awake > 0, "{way}: it slept each time");
+    }
+}
+
+/// How often a thread gave up its processor to wait.
+fn sleeps(thread: NonZero<i32>) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok()).expect("a count")
 }

@@ -17,6 +17,7 @@ use crate::{
     codel::{Codel, PROCESSOR},
     counters::Counters,
     fair::{Fair, Waiting},
+    linger::{self, Linger},
     mail::{Note, Order, SlowMail, WorkerMail},
     pace::Pace,
     parcel::{Load, Parcel, Pool},
@@ -35,6 +36,7 @@ pub(crate) struct Worker<P: Port> {
     wall: Duration,
     pub(crate) codel: Codel,
     precedence: Precedence,
+    linger: Linger,
     /// Bytes of TCP super-packets, both ways.
     tcp_bytes: u64,
     pub(crate) peers: Peers,
@@ -103,6 +105,7 @@ impl<P: Port> Worker<P> {
             wall: Duration::ZERO,
             codel: Codel::new(PROCESSOR),
             precedence: Precedence::default(),
+            linger: Linger::default(),
             tcp_bytes: 0,
             peers: Peers::default(),
             snapshot,
@@ -166,6 +169,7 @@ impl<P: Port> Worker<P> {
         self.look_below();
         self.give_back();
         self.ask_for_precedence();
+        self.linger.learn(self.now, &self.counters);
         self.publish();
         Ok(())
     }
@@ -185,6 +189,8 @@ impl<P: Port> Worker<P> {
         }
         if self.pace.is_held() && !(self.fair.is_empty() && self.ready.is_empty()) {
             self.port.wake_after(self.pace.rest());
+        } else if idle && self.linger.is_worth_it() {
+            self.port.linger(linger::LONGEST);
         }
         idle
     }

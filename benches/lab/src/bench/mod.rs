@@ -176,7 +176,10 @@ fn compare(args: &BenchArgs, executables: &Executables, screen: &mut Screen) -> 
     let choices = choices(args, executables)?;
     let mut results = Results::new(Host::here(), !args.no_offloads, choices.iter().map(Entry::of).collect());
     for round in 1..=rounds {
-        for (choice, entry) in choices.iter().zip(&mut results.entries) {
+        let mut turn: Vec<_> = choices.iter().zip(&mut results.entries).collect();
+        // Whoever comes first in one round, and after whom, is another in the next.
+        turn.rotate_left((round as usize - 1) % choices.len());
+        for (choice, entry) in turn {
             screen.line(&format!("\nround {round} of {rounds}: {}", choice.label()));
             let outcome = once(choice, args, &plan, executables, screen);
             if let Err(error) = &outcome {
