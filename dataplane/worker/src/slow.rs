@@ -161,8 +161,8 @@ impl Slow {
         fds.push(PollFd::new(&self.bells.plane, PollFlags::IN));
         fds.push(PollFd::new(&self.listener, PollFlags::IN));
         fds.extend(link.map(|link| PollFd::from_borrowed_fd(link, PollFlags::IN)));
-        let letters = self.files.letters().take(SOCKETS_MAX.into());
-        fds.extend(letters.map(|(_, socket)| PollFd::new(socket, PollFlags::IN)));
+        let letters = self.files.letter_sockets().take(SOCKETS_MAX.into());
+        fds.extend(letters.map(|socket| PollFd::new(socket, PollFlags::IN)));
         // Whatever the answer, a signal's included: all queues are looked into next.
         let _ = poll(&mut fds, Some(&timeout));
         self.office.slow.bell.on_wake();

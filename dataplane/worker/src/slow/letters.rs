@@ -46,17 +46,21 @@ impl Letters {
 }
 
 impl Files {
-    /// The socket for letters of each set that has one.
-    pub(crate) fn letters(&self) -> impl Iterator<Item = (u8, &OwnedFd)> {
-        let workers = self.tun.len();
-        (0..).zip(&self.sockets).filter_map(move |(set, sockets)| Some((set, sockets.get(workers)?)))
+    /// The socket for letters of a set, if it has one: the one behind the workers'.
+    fn letter_socket(&self, set: u8) -> Option<&OwnedFd> {
+        self.sockets.get(usize::from(set))?.get(self.tun.len())
+    }
+
+    /// The sockets for letters of all sets.
+    pub(crate) fn letter_sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        (0..self.sockets.len() as u8).filter_map(|set| self.letter_socket(set))
     }
 }
 
 impl Slow {
     pub(super) fn take_letters(&mut self, now: Duration) {
         for set in 0..self.files.sockets.len() as u8 {
-            let Some((_, socket)) = self.files.letters().find(|(place, _)| *place == set) else { continue };
+            let Some(socket) = self.files.letter_socket(set) else { continue };
             // Nothing is sent from there, so nobody reports anything; an error takes no more than this turn.
             let count = self.letters.inbox.receive(socket).unwrap_or(0);
             if count >= COOKIE_DEPTH {
