@@ -95,8 +95,9 @@ const SURE: u8 = 8;
 /// Packets of one turn, and bytes, that are more than a question or an answer.
 const BULK_PACKETS: u64 = 4;
 const BULK_BYTES: u64 = 4_096;
-/// How long after bulk nobody lingers.
-const QUIET: Duration = Duration::from_millis(10);
+/// How long after bulk nobody lingers: longer than precedence over applications takes to end, against which a yield
+/// does nothing.
+const QUIET: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,11 @@ impl Precedence {
         })
     }
 
+    /// Whether it was asked for and not given back.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.asked_at.is_some()
+    }
+
     /// Whether the thread has waited for a core for much of the last `span`. None: the kernel does not say.
     fn has_waited(&mut self, span: Duration) -> Option<bool> {
         let total = waited(self.delays.as_ref()?)?;

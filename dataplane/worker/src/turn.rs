@@ -189,7 +189,7 @@ impl<P: Port> Worker<P> {
         }
         if self.pace.is_held() && !(self.fair.is_empty() && self.ready.is_empty()) {
             self.port.wake_after(self.pace.rest());
-        } else if idle && self.linger.is_worth_it() {
+        } else if idle && !self.precedence.is_held() && self.linger.is_worth_it() {
             self.port.linger(linger::LONGEST);
         }
         idle

@@ -79,6 +79,6 @@ fn nobody_lingers_in_bulk_or_soon_after() {
     let acknowledged = [(50, 0, 40, 60_000), (50, 1, 0, 60)];
     assert!(!after(acknowledged.into_iter().cycle().take(200)).is_worth_it());
     let burst = (10_000, 5, 0, 500);
-    assert!(!after(round_trips(50).chain([burst, ANSWER, (2_000, 1, 0, 100)])).is_worth_it());
-    assert!(after(round_trips(50).chain([burst, ANSWER, (20_000, 1, 0, 100)])).is_worth_it());
+    assert!(!after(round_trips(50).chain([burst, ANSWER, (40_000, 1, 0, 100)])).is_worth_it());
+    assert!(after(round_trips(50).chain([burst, ANSWER, (60_000, 1, 0, 100)])).is_worth_it());
 }

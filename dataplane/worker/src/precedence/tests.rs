@@ -61,8 +61,11 @@ fn asks_for_bulk_that_waits_and_gives_back_when_it_ends() {
         (125, false, Some(false), "the transfer is over"),
         (125, false, None, "said once"),
     ];
+    let mut held = false;
     for (waited, bulk, wish, what) in steps {
         assert_eq!(bench.pass(waited, bulk), wish, "{what}");
+        held = wish.unwrap_or(held);
+        assert_eq!(bench.precedence.is_held(), held, "{what}");
     }
 }
 
