@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::common::wait_for;
-use super::stage::Lan;
+use super::stage::{Device, Lan};
 
 #[test]
 fn killed_daemons_lose_no_packet() {
@@ -92,10 +92,8 @@ fn a_tunnel_that_somebody_else_has_begun_is_waited_for() {
     assert_eq!(a.json("status")["daemon"]["circle"]["tunnel"], true, "{}", a.log());
 }
 
-/// What keeps a circle from coming up may go.
-#[test]
-fn a_circle_that_cannot_be_taken_up_is_tried_again() {
-    let lan = Lan::new();
+/// A device whose daemon has started while somebody else has the name of its circle's interface.
+fn without_its_name(lan: &Lan) -> Device {
     let mut a = lan.device();
     a.up("--name alpha");
     a.kill();
@@ -104,6 +102,14 @@ fn a_circle_that_cannot_be_taken_up_is_tried_again() {
         a.run("ip link add rm-home type bridge").status.success().then_some(())
     });
     a.start();
+    a
+}
+
+/// What keeps a circle from coming up may go.
+#[test]
+fn a_circle_that_cannot_be_taken_up_is_tried_again() {
+    let lan = Lan::new();
+    let a = without_its_name(&lan);
     assert!(a.json("status")["daemon"]["circle"].is_null());
     a.run("ip link delete rm-home");
     wait_for("it is up", || (a.json("status")["daemon"]["circle"]["tunnel"] == true).then_some(()));
@@ -116,14 +122,7 @@ fn a_circle_that_cannot_be_taken_up_is_tried_again() {
 #[test]
 fn a_circle_that_waits_to_be_tried_again_is_called_off() {
     let lan = Lan::new();
-    let mut a = lan.device();
-    a.up("--name alpha");
-    a.kill();
-    a.run("ip link delete rm-home");
-    wait_for("somebody else has the name", || {
-        a.run("ip link add rm-home type bridge").status.success().then_some(())
-    });
-    a.start();
+    let mut a = without_its_name(&lan);
     a.says("down");
     assert!(a.has_link("rm-home"), "what is not ours stays");
     a.fails("down", 6);
