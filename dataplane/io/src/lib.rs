@@ -11,6 +11,7 @@ mod buffers;
 pub mod checksum;
 pub mod clock;
 mod cmsg;
+mod crowd;
 mod headers;
 mod inbox;
 mod join;

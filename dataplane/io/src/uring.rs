@@ -13,6 +13,7 @@
 
 use crate::buffers::Buffers;
 use crate::clock::boottime;
+use crate::crowd::Crowd;
 use crate::limits::{Limits, PAUSE_MILLIS, SINGLE_READS};
 use crate::ring::{Batch, Ring, socket_place};
 use crate::slots::Slots;
@@ -98,7 +99,7 @@ pub struct UringPort {
     patience: Option<Duration>,
     /// For how long the next turn looks before it sleeps.
     vigil: Option<Duration>,
-    no_vigil_before: Duration,
+    crowd: Crowd,
     offloads: Offloads,
     limits: Limits,
     deferred: bool,
@@ -133,7 +134,7 @@ impl UringPort {
             pause_until: None,
             patience: None,
             vigil: None,
-            no_vigil_before: Duration::ZERO,
+            crowd: Crowd::default(),
             offloads,
             limits,
             deferred: fallback.is_none(),
@@ -224,26 +225,18 @@ impl UringPort {
     fn keep_vigil(&mut self) -> bool {
         let Some(longest) = self.vigil else { return false };
         let begun = boottime();
-        if begun < self.no_vigil_before {
-            self.vigil = None;
-            return false;
-        }
         let mut looked = begun;
-        loop {
-            if self.ring.has_news() {
-                return true;
-            }
-            let now = boottime();
-            if now.saturating_sub(begun) >= longest {
-                if now.saturating_sub(looked) >= longest {
-                    self.no_vigil_before = now + CROWDED;
-                }
+        while !self.ring.has_news() {
+            if self.crowd.is_near(looked) || looked.saturating_sub(begun) >= longest {
                 self.vigil = None;
                 return false;
             }
-            looked = now;
             rustix::thread::sched_yield();
+            let now = boottime();
+            self.crowd.learn(looked, now);
+            looked = now;
         }
+        true
     }
 
     fn pause_left(&self) -> Option<Duration> {
@@ -452,5 +445,3 @@ pub(crate) const NONBLOCK_REFUSED: &str = "the file is set to O_NONBLOCK, io_uri
 
 /// Chains that one turn may launch one after the other on a socket before the caller gets to work again.
 const ROUNDS_MAX: u32 = 16;
-/// How long nobody lingers after somebody else has kept the processor for the whole of a vigil.
-const CROWDED: Duration = Duration::from_secs(1);
