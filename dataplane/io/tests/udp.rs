@@ -133,7 +133,13 @@ fn numbers_through_a_narrow_link(offloads: Offloads, segments: usize) -> Vec<u32
     let far = Namespace::new();
     lab::veth(&far);
     run("tc qdisc add dev rmp-a root tbf rate 200mbit burst 128kb limit 100mb");
-    let sink = far.within(|| outside("10.9.0.2:7002"));
+    let sink = far.within(|| {
+        lab::receive_in_order("rmp-b");
+        outside("10.9.0.2:7002")
+    });
+    // What waits for the neighbour's address may be overtaken when it comes, so no datagram that counts is to be the first.
+    outside("10.9.0.1:0").send_to(b"first", &address_of(&sink).into()).expect("a way");
+    assert_eq!(receive(&sink).0, b"first");
     let socket = udp("[::]:7001");
     set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, 4_608);
     let mut rig = Rig::with(quiet_tun(), vec![socket], Limits::default(), offloads);

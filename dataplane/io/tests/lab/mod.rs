@@ -93,6 +93,16 @@ fn addresses(link: &str, host: u8) {
     run(&format!("ip link set {link} up"));
 }
 
+/// Makes one processor receive for a link of a veth pair, in this thread's namespace (RPS). Otherwise each packet waits in the queue of the
+/// processor that took it from the sender's qdisc, and two such queues keep no order: one packet that the kernel sends by
+/// itself, from another processor, is enough.
+pub(crate) fn receive_in_order(link: &str) {
+    // The files of a namespace's links are seen in a sysfs that was mounted within it.
+    let steer = format!("mount -t sysfs none /sys && echo 1 > /sys/class/net/{link}/queues/rx-0/rps_cpus");
+    let output = Command::new("unshare").args(["--mount", "sh", "-c", &steer]).output().expect("util-linux");
+    assert!(output.status.success(), "RPS: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// `struct ifreq` as far as TUNSETIFF reads it.
 #[repr(C)]
 struct InterfaceRequest {
