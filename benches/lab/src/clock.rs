@@ -17,7 +17,12 @@ pub fn now() -> Duration {
 
 /// Seconds since 1970, for the dates of records.
 pub fn unix_secs() -> u64 {
-    duration(clock_gettime(ClockId::Realtime)).as_secs()
+    wall().as_secs()
+}
+
+/// Time since 1970, which is what the kernel stamps datagrams with.
+pub fn wall() -> Duration {
+    duration(clock_gettime(ClockId::Realtime))
 }
 
 /// Waits until [`now`] has reached `deadline`; returns at once if it has.

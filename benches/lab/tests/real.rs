@@ -81,6 +81,7 @@ fn every_kind_of_traffic_crosses_a_tunnel() {
         };
         assert_eq!((report.sent, report.received), (40, 40), "{report:?}");
         assert!(report.delay.p50_us > 1.0 && report.delay.p50_us <= report.delay.p99_us);
+        assert!(report.tunnel.p50_us > 1.0 && report.tunnel.p50_us <= report.delay.p50_us);
         assert_eq!(pair.processes(Side::A).len(), 1, "traffic does not count as the tunnel's");
         assert!(pair.usage().cpu_secs() > 0.0 && pair.usage().pss_bytes > 1e6);
     }

@@ -24,6 +24,11 @@ pub enum Metric {
     RttLoadP50,
     /// The 99th percentile of the same.
     RttLoadP99,
+    /// The median of both ways' times from a send to the other program's socket, while a TCP stream fills the tunnel: the
+    /// round trip without what programs wait for a core.
+    PathLoadP50,
+    /// The 99th percentile of the same.
+    PathLoadP99,
     /// Datagrams of this many bytes per second with at most 1 % lost.
     UdpRate(u32),
     /// Bits per second of an application that sends with UDP_SEGMENT and receives with UDP_GRO, at most 1 % lost.
@@ -100,8 +105,12 @@ pub enum FlowNumber {
     RttP50,
     /// The 99th percentile of the same.
     RttP99,
+    /// The median of both ways' times from a send to the other program's socket.
+    PathP50,
+    /// The 99th percentile of the same.
+    PathP99,
     /// Packet delay variation (RFC 5481, section 4.2, against the median): how much later than usual one packet in
-    /// a hundred arrives, one way, in microseconds.
+    /// a hundred comes to the receiver's socket, one way, in microseconds.
     Variation,
     /// The share of packets that arrived.
     Delivered,
@@ -112,6 +121,8 @@ impl FlowNumber {
         match self {
             Self::RttP50 => "rtt_p50_us",
             Self::RttP99 => "rtt_p99_us",
+            Self::PathP50 => "path_p50_us",
+            Self::PathP99 => "path_p99_us",
             Self::Variation => "variation_p99_us",
             Self::Delivered => "delivered",
         }
@@ -122,6 +133,8 @@ impl FlowNumber {
         match self {
             Self::RttP50 => "round trip p50",
             Self::RttP99 => "round trip p99",
+            Self::PathP50 => "of that in the tunnel, p50",
+            Self::PathP99 => "of that in the tunnel, p99",
             Self::Variation => "delay variation p99",
             Self::Delivered => "delivered",
         }
@@ -130,7 +143,9 @@ impl FlowNumber {
     /// A value with its unit.
     pub(super) fn show(self, value: f64) -> String {
         match self {
-            Self::RttP50 | Self::RttP99 | Self::Variation => table::micros(value),
+            Self::RttP50 | Self::RttP99 | Self::PathP50 | Self::PathP99 | Self::Variation => {
+                table::micros(value)
+            }
             Self::Delivered => format!("{:.2} %", value * 100.0),
         }
     }
@@ -149,6 +164,8 @@ impl Metric {
             Self::RttIdleP99 => "rtt_idle_p99_us".to_owned(),
             Self::RttLoadP50 => "rtt_load_p50_us".to_owned(),
             Self::RttLoadP99 => "rtt_load_p99_us".to_owned(),
+            Self::PathLoadP50 => "path_load_p50_us".to_owned(),
+            Self::PathLoadP99 => "path_load_p99_us".to_owned(),
             Self::UdpRate(size) => format!("udp_{size}_packets_per_sec"),
             Self::UdpSegmented => "udp_segmented_bits_per_sec".to_owned(),
             Self::Jitter => "udp_jitter_us".to_owned(),
@@ -179,6 +196,8 @@ impl Metric {
             Self::RttIdleP99 => "round trip idle, p99".to_owned(),
             Self::RttLoadP50 => "round trip under TCP load, p50".to_owned(),
             Self::RttLoadP99 => "round trip under TCP load, p99".to_owned(),
+            Self::PathLoadP50 => "of that in the tunnel, p50".to_owned(),
+            Self::PathLoadP99 => "of that in the tunnel, p99".to_owned(),
             Self::UdpRate(size) => format!("UDP {size} B, packets/s at ≤ 1 % loss"),
             Self::UdpSegmented => "UDP with GSO and GRO, ≤ 1 % loss".to_owned(),
             Self::Jitter => "UDP jitter at half that rate".to_owned(),
@@ -223,6 +242,7 @@ impl Metric {
             Self::Flow { what, .. } => matches!(what, FlowNumber::Delivered),
             Self::CpuPerGb | Self::SoftirqPerGb | Self::Jitter | Self::Memory => false,
             Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 => false,
+            Self::PathLoadP50 | Self::PathLoadP99 => false,
         }
     }
 
@@ -237,6 +257,7 @@ impl Metric {
             Self::RttIdleP50 | Self::RttIdleP99 | Self::RttLoadP50 | Self::RttLoadP99 | Self::Jitter => {
                 table::micros(value)
             }
+            Self::PathLoadP50 | Self::PathLoadP99 => table::micros(value),
             Self::TcpProbed | Self::UdpFlooded(_) | Self::UdpBesideClosed(_) | Self::FloodTcp(_) => {
                 format!("{:.0} %", value * 100.0)
             }

@@ -156,6 +156,8 @@ impl Suite<'_> {
         let cost = Cost::now(self.pair).since(before);
         self.screen.begin("round trips during the first");
         self.keep_round_trips(&loaded, Metric::RttLoadP50, Metric::RttLoadP99);
+        self.values.insert(Metric::PathLoadP50, loaded.tunnel.p50_us);
+        self.values.insert(Metric::PathLoadP99, loaded.tunnel.p99_us);
         self.values.insert(Metric::CpuPerGb, cost.usage.cpu_secs() / gigabytes);
         self.values.insert(Metric::SoftirqPerGb, cost.softirq_secs / gigabytes);
         Ok(())
@@ -238,10 +240,12 @@ impl Suite<'_> {
         let pinging = self.pair.begin(Side::A, &Plan::Ping(ping))?;
         let udp = Udp { to, size, rate_pps: rate as f64, millis, per_send: 1 };
         let report = expect_udp(self.traffic(&Plan::Udp(udp))?)?;
-        let round_trips = pinging.finish(&mut |_| ()).and_then(expect_ping)?.delay;
+        let PingReport { delay, tunnel, .. } = pinging.finish(&mut |_| ()).and_then(expect_ping)?;
         let numbers = [
-            (FlowNumber::RttP50, round_trips.p50_us),
-            (FlowNumber::RttP99, round_trips.p99_us),
+            (FlowNumber::RttP50, delay.p50_us),
+            (FlowNumber::RttP99, delay.p99_us),
+            (FlowNumber::PathP50, tunnel.p50_us),
+            (FlowNumber::PathP99, tunnel.p99_us),
             (FlowNumber::Variation, report.delay.p99_us - report.delay.p50_us),
             (FlowNumber::Delivered, 1.0 - report.loss()),
         ];

@@ -47,6 +47,8 @@ const NUMBERED_PORT: u16 = 7_002;
 const NUMBERED_GRO_PORT: u16 = 7_003;
 /// The port that sends every datagram back.
 const ECHO_PORT: u16 = 7_004;
+/// The port that answers probes, and says when it did.
+const PROBE_PORT: u16 = 7_006;
 /// A port that nothing listens on.
 pub const CLOSED_PORT: u16 = 7_005;
 

@@ -86,7 +86,7 @@ pub struct UdpReport {
     pub secs: f64,
     /// Interarrival jitter at the end (RFC 3550, section 6.4.1).
     pub jitter_us: f64,
-    /// One way, sender's clock to receiver's clock (they are one).
+    /// One way, from the sender's clock to when it came to the receiver's socket (the clocks are one).
     pub delay: Delays,
     /// Per tenth of a second of sending.
     pub slots: Vec<Slot>,
@@ -127,8 +127,10 @@ pub struct PingReport {
     pub sent: u32,
     /// Answers that came.
     pub received: u32,
-    /// Times of the answered ones.
+    /// Times of the answered ones, as the programs see them.
     pub delay: Delays,
+    /// The same without what the programs waited for a core: from each send to the other's socket, both ways together.
+    pub tunnel: Delays,
     /// Milliseconds of the machine's monotonic clock at which the unanswered were sent; the first thousand.
     pub lost_at_millis: Vec<u64>,
 }

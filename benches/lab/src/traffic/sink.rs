@@ -4,8 +4,8 @@ use super::numbered::{Counted, HEADER_LEN, Header, Tally};
 use super::plan::Limit;
 use super::report::{Line, Outcome};
 use super::tcp::{self, REQUEST_LEN, Request};
-use super::{ECHO_PORT, NUMBERED_GRO_PORT, NUMBERED_PORT, TCP_PORT, emit, sockets};
-use crate::{Error, Result, clock};
+use super::{ECHO_PORT, NUMBERED_GRO_PORT, NUMBERED_PORT, PROBE_PORT, TCP_PORT, echo, emit, sockets};
+use crate::{Error, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::io;
 use std::net::{Ipv6Addr, Shutdown, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 use tokio_uring::net::{TcpListener, TcpStream};
 
 /// Runs that are remembered; the oldest goes when another begins.
@@ -28,10 +29,10 @@ struct Runs {
 }
 
 impl Runs {
-    fn count(&mut self, header: Header) {
+    fn count(&mut self, header: Header, arrived: Duration) {
         let begun = self.begun;
         let (_, tally) = self.tallies.entry(header.run).or_insert_with(|| (begun, Tally::new()));
-        tally.count(header, clock::now());
+        tally.count(header, arrived);
         self.begun += 1;
         if self.tallies.len() > RUNS_MAX {
             let oldest = self.tallies.iter().min_by_key(|(_, (begun, _))| *begun).map(|(run, _)| *run);
@@ -51,10 +52,14 @@ pub(super) fn serve() -> Result<Outcome> {
         (sockets::bound(NUMBERED_PORT)?, sockets::bound(NUMBERED_GRO_PORT)?, sockets::bound(ECHO_PORT)?);
     sockets::join(&joined)?;
     for socket in [numbered, joined] {
+        sockets::stamp(&socket)?;
         let runs = Arc::clone(&runs);
         thread::spawn(move || count_for_ever(&socket, &runs));
     }
     thread::spawn(move || echo_for_ever(&echo));
+    let probes = sockets::bound(PROBE_PORT)?;
+    sockets::stamp(&probes)?;
+    thread::spawn(move || echo::answer_for_ever(&probes));
     let listener =
         listen().map_err(|error| Error::io(format!("cannot listen on TCP port {TCP_PORT}"), error))?;
     let runtime = tcp::runtime()?;
@@ -116,11 +121,11 @@ fn count_for_ever(socket: &UdpSocket, runs: &Mutex<Runs>) {
     let mut buffer = vec![0; u16::MAX.into()];
     loop {
         // Only ICMP errors come here, and a receiving socket has no use for them.
-        let Ok(len) = socket.recv(&mut buffer) else { continue };
+        let Ok(received) = sockets::receive(socket, &mut buffer) else { continue };
         let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rest = &buffer[..len];
+        let mut rest = &buffer[..received.len];
         while let Some(header) = Header::parse(rest) {
-            runs.count(header);
+            runs.count(header, received.arrived);
             rest = &rest[(header.size as usize).max(HEADER_LEN).min(rest.len())..];
         }
     }
