@@ -113,6 +113,13 @@ impl Prepared {
         }
     }
 
+    /// A library's key lies where only the library knows.
+    pub(crate) fn read_ahead(&self) {
+        if let Self::Own(key) = self {
+            key.read_ahead();
+        }
+    }
+
     /// What the key was made for: jobs of one kernel can share its lanes.
     pub(crate) const fn kernel(&self) -> Kernel {
         match self {

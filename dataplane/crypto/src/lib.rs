@@ -33,6 +33,11 @@ impl Key {
         Self(kernel::Prepared::new(kernel(), bytes))
     }
 
+    /// Reads something of the key, to have it near when it is used. What is read goes nowhere.
+    pub fn read_ahead(&self) {
+        self.0.read_ahead();
+    }
+
     /// Prepares `bytes` for one certain kernel, which does all packets itself: for tests and benches that compare them.
     #[must_use]
     pub fn for_kernel(kernel: Kernel, bytes: &[u8; KEY_LEN]) -> Self {

@@ -158,6 +158,24 @@ impl Peers {
         self.slots.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
+    /// Reads something of all that sealing for these peers reads, to have it near when it comes to that. What can only be
+    /// found by what was read before comes in a round of its own, so that no peer's memory is waited for alone.
+    pub(crate) fn read_ahead(&self, ids: &[PeerId]) {
+        let peers = || ids.iter().filter_map(|id| self.slots.get(id.0 as usize)?.as_deref());
+        for peer in peers() {
+            std::hint::black_box((peer.tx_bytes, peer.asked_at, peer.endpoint.is_some()));
+        }
+        for peer in peers() {
+            peer.stamps.read_ahead();
+            if let Some(session) = &peer.current {
+                session.read_ahead();
+            }
+        }
+        for session in peers().filter_map(|peer| peer.current.as_ref()) {
+            session.send_key().read_ahead();
+        }
+    }
+
     /// The peer whose session has this receiver index.
     pub(crate) fn by_index(&self, local_index: u32) -> Option<PeerId> {
         self.by_index.get(local_index)
