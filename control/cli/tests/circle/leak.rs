@@ -40,7 +40,13 @@ impl Wire {
             .spawn()
             .expect("starts");
         // It says that it listens before it opens the file, and opens it before it takes the first packet.
-        wait_for("tcpdump listens", || std::fs::metadata(&file).ok().filter(|meta| meta.len() >= 24));
+        wait_for("tcpdump listens", || {
+            if let Ok(Some(status)) = tcpdump.try_wait() {
+                let said = tcpdump.stderr.take().map(std::io::read_to_string);
+                panic!("tcpdump ended, {status}: {said:?}");
+            }
+            std::fs::metadata(&file).ok().filter(|meta| meta.len() >= 24)
+        });
         drop(tcpdump.stderr.take());
         Self { file, tcpdump }
     }
