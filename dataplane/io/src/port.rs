@@ -258,6 +258,10 @@ pub trait Port {
     /// processor.
     fn linger(&mut self, _longest: Duration) {}
 
+    /// The next turn, should it wait, lets what comes gather for this long before it ends. Where the kernel
+    /// cannot (before Linux 6.12) it ends with what comes first.
+    fn gather(&mut self, _time: Duration) {}
+
     /// Queues one write to the TUN device: a packet made of `pieces` of the region (at most
     /// [`PIECES_MAX`]), with its virtio header. `packets` is what a failure will be counted as.
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32);

@@ -163,21 +163,45 @@ impl Ring {
 
     /// Submits what is queued, runs completion work, and waits for `want` completions or `timeout`.
     pub(crate) fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
+        self.enter_for(want, Duration::ZERO, timeout)
+    }
+
+    /// Submits what is queued, and waits until `time` has passed and something has completed. Without Linux 6.12 it waits for the
+    /// first completion.
+    pub(crate) fn gather(&mut self, time: Duration) -> io::Result<()> {
+        // More than a batch is not worth waiting for.
+        if self.gathers() { self.enter_for(BATCH, time, None) } else { self.enter(1, None) }
+    }
+
+    pub(crate) fn gathers(&self) -> bool {
+        self.uring.params().is_feature_min_timeout()
+    }
+
+    /// Waits for `want` completions, or for one after `least`.
+    fn enter_for(&mut self, want: usize, least: Duration, timeout: Option<Duration>) -> io::Result<()> {
         if self.choked > 0 {
-            self.call(0, 1, Some(CHOKED_PAUSE)).unwrap_or_default();
+            self.call(0, 1, Duration::ZERO, Some(CHOKED_PAUSE)).unwrap_or_default();
         }
         self.prompt = 0;
         let queued = self.uring.submission().len() as u32;
-        let entered = self.call(queued, want, timeout);
+        let entered = self.call(queued, want, least, timeout);
         self.judge(entered.err())
     }
 
-    fn call(&self, queued: u32, want: usize, timeout: Option<Duration>) -> io::Result<usize> {
+    fn call(
+        &self,
+        queued: u32,
+        want: usize,
+        least: Duration,
+        timeout: Option<Duration>,
+    ) -> io::Result<usize> {
         let timespec = timeout.map(Timespec::from);
         let args = match &timespec {
             Some(timespec) => SubmitArgs::new().timespec(timespec),
             None => SubmitArgs::new(),
         };
+        // Zero is what kernels expect that do not know it.
+        let args = args.min_wait_usec(least.as_micros() as u32);
         let mut flags = EnterFlags::EXT_ARG | EnterFlags::GETEVENTS;
         if self.uring.params().is_feature_no_iowait() {
             // Requests wait here for ever; an idle tunnel must not look like a disk that hangs.

@@ -99,6 +99,8 @@ pub struct UringPort {
     patience: Option<Duration>,
     /// For how long the next turn looks before it sleeps.
     vigil: Option<Duration>,
+    /// For how long the next turn lets completions gather.
+    gathering: Option<Duration>,
     crowd: Crowd,
     offloads: Offloads,
     limits: Limits,
@@ -134,6 +136,7 @@ impl UringPort {
             pause_until: None,
             patience: None,
             vigil: None,
+            gathering: None,
             crowd: Crowd::default(),
             offloads,
             limits,
@@ -212,7 +215,13 @@ impl UringPort {
     fn enter(&mut self, idle: bool) -> io::Result<()> {
         match self.ring.prompt() as usize {
             0 if idle && self.keep_vigil() => self.ring.enter(0, Some(Duration::ZERO)),
-            0 if idle => self.ring.enter(1, self.patience.into_iter().chain(self.pause_left()).min()),
+            0 if idle => {
+                let limit = self.patience.into_iter().chain(self.pause_left()).min();
+                match self.gathering {
+                    Some(time) if limit.is_none() => self.ring.gather(time),
+                    _ => self.ring.enter(1, limit),
+                }
+            }
             0 if !self.ring.has_work() => Ok(()),
             prompt => self.ring.enter(prompt, Some(Duration::ZERO)),
         }
@@ -237,6 +246,12 @@ impl UringPort {
             looked = now;
         }
         true
+    }
+
+    /// Whether the kernel can let completions gather (Linux 6.12).
+    #[must_use]
+    pub fn gathers(&self) -> bool {
+        self.ring.gathers()
     }
 
     fn pause_left(&self) -> Option<Duration> {
@@ -321,6 +336,7 @@ impl Port for UringPort {
             if !wait && (!due || rounds >= ROUNDS_MAX) {
                 self.patience = None;
                 self.vigil = None;
+                self.gathering = None;
                 return Ok(());
             }
         }
@@ -376,6 +392,10 @@ impl Port for UringPort {
 
     fn linger(&mut self, longest: Duration) {
         self.vigil = Some(longest);
+    }
+
+    fn gather(&mut self, time: Duration) {
+        self.gathering = Some(time);
     }
 
     fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {

@@ -399,6 +399,47 @@ fn who_lingers_stays_awake_and_misses_nothing() {
     }
 }
 
+/// What comes while a turn gathers, comes together: the second is sent when the turn goes on after the first.
+#[test]
+fn what_gathers_comes_together_and_nothing_is_awaited_in_vain() {
+    for (way, without) in ways() {
+        if !lab::enter() {
+            return;
+        }
+        let peer = outside("127.0.0.1:0");
+        let mut rig =
+            Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], Limits { without, ..Limits::default() });
+        if !rig.port.gathers() {
+            eprintln!("skipped: this kernel ends every wait with the first completion (Linux before 6.12)");
+            return;
+        }
+        let target: SocketAddr = "127.0.0.1:7001".parse().expect("a literal address");
+        rig.turn(false);
+        let this = rustix::thread::gettid().as_raw_nonzero();
+        let sender = std::thread::spawn(move || {
+            for number in 0..2u8 {
+                while !is_asleep(this) {
+                    std::thread::yield_now();
+                }
+                peer.send_to(&[number], &target.into()).expect("loopback");
+            }
+        });
+        rig.port.gather(Duration::from_secs(1));
+        assert_eq!(rig.turn(true).len(), 2, "{way}");
+        sender.join().expect("it only sends");
+        // It held for one turn.
+        let wake = rig.wake.try_clone().expect("dup");
+        rustix::io::write(wake, &1u64.to_ne_bytes()).expect("eventfd");
+        assert_eq!(rig.turn(true), [Event::Woken], "{way}");
+    }
+}
+
+/// Whether a thread waits.
+fn is_asleep(thread: NonZero<i32>) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).expect("procfs");
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+}
+
 /// How often a thread gave up its processor to wait.
 fn sleeps(thread: NonZero<i32>) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).expect("procfs");

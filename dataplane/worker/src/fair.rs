@@ -13,6 +13,7 @@ use std::time::Duration;
 use ringmesh_wire::ip::{self, IpPacket};
 
 use crate::codel::{Codel, LINK};
+use crate::gather::TCP;
 
 /// A packet that was read, and waits for a send buffer or for the link.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +167,6 @@ impl<T: Copy> Fair<T> {
     }
 }
 
-const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// Packets of a flow that are no standing queue. They may be super-packets, but a slow flow's are of few segments.
 const FEW: u32 = 2;

@@ -10,6 +10,7 @@
 mod codel;
 mod counters;
 mod fair;
+mod gather;
 mod linger;
 mod lobby;
 mod mail;

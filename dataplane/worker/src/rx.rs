@@ -18,6 +18,7 @@ use ringmesh_wire::{
 };
 
 use crate::{
+    gather,
     mail::{LETTER_LEN, Letter},
     parcel::Load,
     peers::Report,
@@ -152,12 +153,14 @@ impl<P: Port> Worker<P> {
     /// is the path's last queue. Only bulk is asked to slow down.
     fn is_congested(&mut self, stretch: &Range<usize>, arrival: &Arrival) -> bool {
         let Some(waited) = arrival.waited.filter(|_| stretch.len() >= BULK_LEN) else { return false };
-        self.codel.is_due(waited, self.now)
+        self.codel.is_due(waited.saturating_sub(self.gathered), self.now)
     }
 
     /// Whether this is TCP. Other senders may not listen to a single loss, and would only lose.
     fn is_tcp(&mut self, span: Span) -> bool {
-        slice(self.port.region(), span).and_then(ip::peek).is_some_and(|header| header.protocol == TCP)
+        slice(self.port.region(), span)
+            .and_then(ip::peek)
+            .is_some_and(|header| header.protocol == gather::TCP)
     }
 
     /// An authenticated packet moves the endpoint (paper, section 6.5 and section 2.1 on roaming).
@@ -182,6 +185,7 @@ impl<P: Port> Worker<P> {
         if self.snapshot.routes.lookup(header.src) != Some(id) {
             return self.counters.drop(Drop::SourceNotAllowed, 1);
         }
+        self.gather.learn(header.protocol, self.now);
         match ecn::on_decapsulate(outer_tos, header.tos) {
             ecn::Decap::Keep => {}
             ecn::Decap::Set(tos) => ip::set_tos(packet, tos),
@@ -231,7 +235,6 @@ pub(crate) fn source(arrival: &Arrival) -> Endpoint {
 /// What belongs to a bulk transfer: as many bytes of one run as interactive traffic does not send at once.
 const BULK_LEN: usize = 1_000;
 /// Protocol number of TCP.
-const TCP: u8 = 6;
 /// Datagrams of one GRO run: `UDP_GRO_CNT_MAX` of the kernel.
 const RUN_MAX: usize = 64;
 

@@ -17,6 +17,7 @@ use crate::{
     codel::{Codel, PROCESSOR},
     counters::Counters,
     fair::{Fair, Waiting},
+    gather::Gather,
     linger::{self, Linger},
     mail::{Note, Order, SlowMail, WorkerMail},
     pace::Pace,
@@ -37,6 +38,9 @@ pub(crate) struct Worker<P: Port> {
     pub(crate) codel: Codel,
     precedence: Precedence,
     linger: Linger,
+    pub(crate) gather: Gather,
+    /// For how long what is taken now was let gather.
+    pub(crate) gathered: Duration,
     /// Bytes of TCP super-packets, both ways.
     tcp_bytes: u64,
     pub(crate) peers: Peers,
@@ -106,6 +110,8 @@ impl<P: Port> Worker<P> {
             codel: Codel::new(PROCESSOR),
             precedence: Precedence::default(),
             linger: Linger::default(),
+            gather: Gather::default(),
+            gathered: Duration::ZERO,
             tcp_bytes: 0,
             peers: Peers::default(),
             snapshot,
@@ -188,9 +194,15 @@ impl<P: Port> Worker<P> {
         if !idle {
             self.bell().on_wake();
         }
+        self.gathered = Duration::ZERO;
         if self.pace.is_held() && !(self.fair.is_empty() && self.ready.is_empty()) {
             self.port.wake_after(self.pace.rest());
-        } else if idle && !self.precedence.is_held() && self.linger.is_worth_it() {
+        } else if idle && self.precedence.is_held() {
+            if let Some(time) = self.gather.time(self.now) {
+                self.gathered = time;
+                self.port.gather(time);
+            }
+        } else if idle && self.linger.is_worth_it() {
             self.port.linger(linger::LONGEST);
         }
         idle

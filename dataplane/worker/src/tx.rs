@@ -75,6 +75,7 @@ impl<P: Port> Worker<P> {
             return self.lost(Drop::Malformed);
         };
         let Some(id) = self.snapshot.routes.lookup(header.dst) else { return self.lost(Drop::NoRoute) };
+        self.gather.learn(header.protocol, self.now);
         let owner = self.owner(id);
         if owner != self.number {
             self.hand_over(owner, Load::Packet { vnet }, span, 1);

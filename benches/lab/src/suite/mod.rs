@@ -141,20 +141,21 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// Both directions. Round trips under load are taken during the first.
+    /// Both directions alone, then a stream with round trips beside it.
     fn streams(&mut self) -> Result<()> {
         let before = Cost::now(self.pair);
         self.screen.begin("TCP from A to B");
-        let pinging = self.ping(self.probes_of_a_stream())?;
         let up = self.tcp(&self.upload())?;
-        let loaded = pinging.finish(&mut |_| ()).and_then(expect_ping)?;
         self.keep(Metric::TcpUp, up.bits_per_sec());
         self.screen.begin("TCP from B to A");
         let down = self.tcp(&Tcp { reverse: true, ..self.upload() })?;
         self.keep(Metric::TcpDown, down.bits_per_sec());
         let gigabytes = (up.bytes + down.bytes) as f64 / 1e9;
         let cost = Cost::now(self.pair).since(before);
-        self.screen.begin("round trips during the first");
+        self.screen.begin("round trips beside TCP from A to B");
+        let pinging = self.ping(self.probes_of_a_stream())?;
+        self.tcp(&self.upload())?;
+        let loaded = pinging.finish(&mut |_| ()).and_then(expect_ping)?;
         self.keep_round_trips(&loaded, Metric::RttLoadP50, Metric::RttLoadP99);
         self.values.insert(Metric::PathLoadP50, loaded.tunnel.p50_us);
         self.values.insert(Metric::PathLoadP99, loaded.tunnel.p99_us);

@@ -5,7 +5,7 @@
 pub enum Stage {
     /// Round trips with nothing else going on.
     Idle,
-    /// One TCP stream each way, its cost in processor time, and round trips beside the first.
+    /// One TCP stream each way, its cost in processor time, and round trips beside another.
     Tcp,
     /// Several TCP streams at once.
     Streams,
