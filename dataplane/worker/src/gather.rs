@@ -1,11 +1,13 @@
-//! For how long a worker lets packets gather before it wakes for them: a moment, while TCP in bulk is all there is.
+//! For how long a worker lets packets gather before it wakes for them: a moment, where TCP in bulk is sent.
 //!
-//! A worker that goes before applications interrupts sender and receiver for each super-packet, and the next one is made
-//! only when it sleeps again. After a short pause there are several, and they share the wake-up, the system calls and the send, as
-//! behind a network card that moderates its interrupts. Bulk does not notice such a moment. A game, a call or the look-up of a
-//! name would, so while anything but TCP passes this worker wakes at once.
+//! A worker that goes before applications interrupts the sender for each super-packet, and the next one is made only when
+//! the worker sleeps again. After a short pause there are several, and they share the wake-up, the system calls and the send, as
+//! behind a network card that moderates its interrupts. At the receiving end it gains nothing: what arrives comes in batches by then.
 //!
-//! **Invariant:** pure: protocols and time come in, a time to wait goes out.
+//! Bulk does not notice a moment. A game, a call or the look-up of a name waits for it at both ends, so while anything
+//! but TCP passes the moment is shorter.
+//!
+//! **Invariant:** pure: sizes, protocols and time come in, a time to wait goes out.
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use std::time::Duration;
 pub(crate) struct Gather {
     /// When something else than TCP last passed.
     other_at: Option<Duration>,
+    /// Bytes that were to be sent, less those that arrived, within [`BALANCE`].
+    balance: i64,
 }
 
 impl Gather {
@@ -24,19 +28,33 @@ impl Gather {
         }
     }
 
+    /// Learns of bytes that applications sent.
+    pub(crate) fn outward(&mut self, bytes: u32) {
+        self.balance = (self.balance + i64::from(bytes)).min(BALANCE);
+    }
+
+    /// Learns of bytes that arrived.
+    pub(crate) fn inward(&mut self, bytes: u32) {
+        self.balance = (self.balance - i64::from(bytes)).max(-BALANCE);
+    }
+
     /// How long packets may gather from `now` on; none: not at all.
     pub(crate) fn time(&self, now: Duration) -> Option<Duration> {
         let alone = self.other_at.is_none_or(|other| now.saturating_sub(other) >= QUIET);
-        alone.then_some(LONGEST)
+        (self.balance > 0).then_some(if alone { ALONE } else { BESIDE })
     }
 }
 
 pub(crate) const TCP: u8 = 6;
 
 /// Several super-packets at the rate at which a program writes them, and little beside the round trips of what is far.
-const LONGEST: Duration = Duration::from_micros(200);
+const ALONE: Duration = Duration::from_micros(200);
+/// An eighth of what a game's round trip beside bulk takes anyway.
+const BESIDE: Duration = Duration::from_micros(50);
 /// How long after another packet its flow is taken to go on: games and calls send every 10 to 50 ms.
 const QUIET: Duration = Duration::from_millis(100);
+/// After so many bytes the other way, about a millisecond's, what was before counts no more.
+const BALANCE: i64 = 1 << 20;
 
 #[cfg(test)]
 mod tests;

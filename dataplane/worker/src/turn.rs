@@ -221,10 +221,12 @@ impl<P: Port> Worker<P> {
             Event::Packet { buf, vnet, span } => {
                 self.counters.reads += 1;
                 self.tcp_bytes += tcp_bytes(vnet, span.len.into());
+                self.gather.outward(span.len);
                 self.packet(buf, vnet, span);
             }
             Event::Datagrams { buf, span, segment, from, local, tos, socket, arrived } => {
                 self.counters.receives += 1;
+                self.gather.inward(span.len);
                 let waited = arrived.and_then(|arrived| self.wall.checked_sub(arrived));
                 self.run_of_datagrams(buf, span, &Arrival { segment, from, local, tos, socket, waited });
             }
