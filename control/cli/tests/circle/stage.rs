@@ -75,6 +75,15 @@ pub(crate) fn circle_of([a, b, c]: [Device; 3]) -> [Device; 3] {
     [a, b, c]
 }
 
+/// A code or key with another digit in its middle, whatever digit it has there.
+pub(crate) fn mistyped(secret: &str) -> String {
+    let (before, after) = secret.split_at(secret.len() / 2);
+    let at = after.find(|c: char| c.is_ascii_alphanumeric()).expect("has digits");
+    let (groups, rest) = after.split_at(at);
+    let digit = if rest.starts_with('0') { '1' } else { '0' };
+    format!("{before}{groups}{digit}{}", &rest[1..])
+}
+
 impl Drop for Lan {
     fn drop(&mut self) {
         run(&format!("ip netns delete {}", self.name));
