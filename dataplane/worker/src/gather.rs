@@ -45,6 +45,7 @@ impl Gather {
     }
 }
 
+/// Protocol number (IANA).
 pub(crate) const TCP: u8 = 6;
 
 /// Several super-packets at the rate at which a program writes them, and little beside the round trips of what is far.

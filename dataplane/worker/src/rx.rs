@@ -234,7 +234,6 @@ pub(crate) fn source(arrival: &Arrival) -> Endpoint {
 
 /// What belongs to a bulk transfer: as many bytes of one run as interactive traffic does not send at once.
 const BULK_LEN: usize = 1_000;
-/// Protocol number of TCP.
 /// Datagrams of one GRO run: `UDP_GRO_CNT_MAX` of the kernel.
 const RUN_MAX: usize = 64;
 
