@@ -46,6 +46,12 @@ impl Window {
         if seen { Err(Reject::Seen) } else { Ok(()) }
     }
 
+    /// Reads what [`Window::admit`] reads of a counter, to have it near when it comes to that. It says nothing: the counter may be
+    /// a stranger's.
+    pub(crate) fn read_ahead(&self, counter: u64) {
+        std::hint::black_box((self.newest, self.ring[slot(counter / WORD_BITS)]));
+    }
+
     /// Empties the words that the window moves onto; a jump past the whole ring empties them all.
     fn advance(&mut self, counter: u64) {
         let from = self.newest / WORD_BITS;

@@ -167,12 +167,25 @@ impl Session {
         self.initiator && self.age(now) >= REKEY_ON_RECEIVE_AFTER
     }
 
-    // Sending.
+    // Reading ahead: all that a packet needs of a session, but for what its key refers to.
 
-    /// Reads something of all that sealing reads, but for what the key refers to, to have it near when it comes to that.
+    /// Reads something of all that sealing reads, to have it near when it comes to that.
     pub fn read_ahead(&self) {
         std::hint::black_box((self.next, self.remote_index, self.born));
     }
+
+    /// The same for opening and admitting a packet that says it has this counter.
+    pub fn read_ahead_in(&self, counter: u64) {
+        std::hint::black_box((self.local_index, self.born));
+        self.window.read_ahead(counter);
+    }
+
+    /// What the key refers to that opens.
+    pub fn read_ahead_recv_key(&self) {
+        self.recv.read_ahead();
+    }
+
+    // Sending.
 
     /// The key that seals what is sent, under counters that [`Session::stage`] gave.
     #[must_use]

@@ -176,6 +176,28 @@ impl Peers {
         }
     }
 
+    /// The same for opening packets, each with its receiver index and the counter that it says it has.
+    pub(crate) fn read_ahead_in(&self, packets: &[(u32, u64)]) {
+        let ids: ArrayVec<_, AHEAD_MAX> =
+            packets.iter().take(AHEAD_MAX).map(|&(index, _)| self.by_index(index)).collect();
+        let peers = || ids.iter().map(|id| self.slots.get(id.as_ref()?.0 as usize)?.as_deref());
+        for peer in peers().flatten() {
+            std::hint::black_box((peer.rx_bytes, peer.endpoint.is_some(), peer.current.is_some()));
+        }
+        // Nearly all packets are for the current session; for the others it is their own bad luck.
+        let sessions =
+            || peers().zip(packets).filter_map(|(peer, packet)| Some((peer?.current.as_ref()?, packet)));
+        for (session, &(_, counter)) in sessions() {
+            session.read_ahead_in(counter);
+        }
+        for peer in peers().flatten() {
+            peer.stamps.read_ahead();
+        }
+        for (session, _) in sessions() {
+            session.read_ahead_recv_key();
+        }
+    }
+
     /// The peer whose session has this receiver index.
     pub(crate) fn by_index(&self, local_index: u32) -> Option<PeerId> {
         self.by_index.get(local_index)
@@ -284,6 +306,8 @@ impl Peers {
     }
 }
 
+/// Peers that are read ahead of a turn: what fits into the nearest cache.
+pub(crate) const AHEAD_MAX: usize = 64;
 /// All but the current and the next one.
 const OLDER_MAX: usize = SESSIONS_MAX - 2;
 

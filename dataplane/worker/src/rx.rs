@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use ringmesh_io::{Port, Span};
+use ringmesh_io::{Event, Port, Span};
 use ringmesh_tunnel::{Drop, PeerId, session::Incoming};
 use ringmesh_wire::{
     Endpoint, LocalAddr, UdpPath,
@@ -21,11 +21,33 @@ use crate::{
     gather,
     mail::{LETTER_LEN, Letter},
     parcel::Load,
-    peers::Report,
+    peers::{AHEAD_MAX, Report},
     turn::{Arrival, Worker, slice},
 };
 
 impl<P: Port> Worker<P> {
+    /// Reads a little of all that the first datagram of each of these runs needs to be opened, as
+    /// [`Worker::look_ahead`] does for what is sent.
+    pub(crate) fn look_ahead_in(&mut self, events: &[Event]) {
+        let mut packets = ArrayVec::<(u32, u64), AHEAD_MAX>::new();
+        for event in events {
+            let Event::Datagrams { span, .. } = *event else { continue };
+            let Some(bytes) = slice(self.port.region(), span) else { continue };
+            if classify(bytes) != Kind::Data {
+                continue;
+            }
+            let Some(DataHeader { receiver, counter }) = DataHeader::parse(bytes) else { continue };
+            if packets.last().is_none_or(|&(last, _)| last != receiver)
+                && packets.try_push((receiver, counter)).is_err()
+            {
+                break;
+            }
+        }
+        if packets.len() > 1 {
+            self.peers.read_ahead_in(&packets);
+        }
+    }
+
     /// Recv and classify: takes a run of datagrams apart into stretches of one session, or of none.
     pub(crate) fn datagrams(&mut self, span: Span, arrival: &Arrival) {
         let end = (span.start + span.len) as usize;

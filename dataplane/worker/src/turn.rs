@@ -165,6 +165,7 @@ impl<P: Port> Worker<P> {
         // What others hand over was read before what we read now, should a flow have just moved to our queue.
         self.take_parcels();
         self.look_ahead(events);
+        self.look_ahead_in(events);
         for event in events.drain(..) {
             self.handle_event(event);
         }

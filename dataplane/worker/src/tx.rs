@@ -19,7 +19,7 @@ use ringmesh_wire::{
 use crate::{
     mail::Note,
     parcel::Load,
-    peers::Report,
+    peers::{AHEAD_MAX, Report},
     snapshot::Snapshot,
     turn::{Sealed, Worker, slice},
 };
@@ -418,8 +418,6 @@ const SEND_LEN_MAX: usize = 65_535 - 40 - 8;
 const SEGMENTS_MAX: usize = 64;
 /// Send buffers that are filled from one packet at a time; one with more segments leaves in portions.
 const SLOTS_MAX: usize = 16;
-/// Peers that are read ahead of a turn: what fits into the nearest cache.
-const AHEAD_MAX: usize = 64;
 /// A tenth of a second: far below the handshake's own retry, far above the rate of packets.
 const ASK_AGAIN_NANOS: u64 = 100_000_000;
 const _: () = assert!(SEND_LEN_MAX <= SLOT_LEN);
