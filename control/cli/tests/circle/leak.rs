@@ -39,7 +39,8 @@ impl Wire {
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");
-        // It says that it listens before it opens the file, and opens it before it takes the first packet.
+        // From before it opens the file the kernel keeps packets for it. What it says is not read unless it ends, and the pipe
+        // stays open: it may still have to say that it listens.
         wait_for("tcpdump listens", || {
             if let Ok(Some(status)) = tcpdump.try_wait() {
                 let said = tcpdump.stderr.take().map(std::io::read_to_string);
@@ -47,14 +48,14 @@ impl Wire {
             }
             std::fs::metadata(&file).ok().filter(|meta| meta.len() >= 24)
         });
-        drop(tcpdump.stderr.take());
         Self { file, tcpdump }
     }
 
     /// Ends it; gives the frames, whole.
     fn frames(mut self) -> Vec<Vec<u8>> {
         let _ = Command::new("kill").args(["-INT", &self.tcpdump.id().to_string()]).status();
-        self.tcpdump.wait().expect("ends");
+        let status = self.tcpdump.wait().expect("ends");
+        assert!(status.success(), "tcpdump: {status}");
         let bytes = std::fs::read(&self.file).expect("a file");
         let (mut frames, mut rest) = (vec![], bytes.get(24..).unwrap_or_default());
         while let Some((head, behind)) = rest.split_first_chunk::<16>() {
