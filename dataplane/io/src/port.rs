@@ -169,11 +169,13 @@ pub struct Features {
     pub defer_taskrun: bool,
     /// The ring accepts only the operations that a worker needs, on registered files.
     pub restricted: bool,
+    /// Completions can be let gather (Linux 6.12).
+    pub gather: bool,
 }
 
 impl Features {
     /// Names of the features, in the order of the bits of [`Features::bits`].
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "tun-csum",
         "tun-tso",
         "tun-uso",
@@ -183,6 +185,7 @@ impl Features {
         "recv-multishot",
         "defer-taskrun",
         "restricted",
+        "gather",
     ];
 
     /// The features as bits, lowest first in the order of [`Features::NAMES`].
@@ -197,6 +200,7 @@ impl Features {
             self.recv_multishot,
             self.defer_taskrun,
             self.restricted,
+            self.gather,
         ];
         all.iter().enumerate().fold(0, |bits, (place, on)| bits | u32::from(*on) << place)
     }

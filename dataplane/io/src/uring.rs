@@ -248,12 +248,6 @@ impl UringPort {
         true
     }
 
-    /// Whether the kernel can let completions gather (Linux 6.12).
-    #[must_use]
-    pub fn gathers(&self) -> bool {
-        self.ring.gathers()
-    }
-
     fn pause_left(&self) -> Option<Duration> {
         self.pause_until.map(|until| until.saturating_sub(boottime()).max(Duration::from_millis(1)))
     }
@@ -422,6 +416,7 @@ impl Port for UringPort {
             recv_multishot: self.recv_multishot(),
             defer_taskrun: self.deferred,
             restricted: self.restricted,
+            gather: self.ring.gathers(),
         }
     }
 

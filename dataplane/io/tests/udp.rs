@@ -415,7 +415,7 @@ fn what_gathers_comes_together_and_nothing_is_awaited_in_vain() {
         let peer = outside("127.0.0.1:0");
         let mut rig =
             Rig::new(quiet_tun(), vec![udp("127.0.0.1:7001")], Limits { without, ..Limits::default() });
-        if !rig.port.gathers() {
+        if !rig.port.features().gather {
             eprintln!("skipped: this kernel ends every wait with the first completion (Linux before 6.12)");
             return;
         }

@@ -10,6 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use cidr::{BadCidr, Cidr};
 
+/// TCP's protocol number (IANA).
+pub const TCP: u8 = 6;
+/// UDP's protocol number (IANA).
+pub const UDP: u8 = 17;
+
 /// What the header of a packet says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct IpPacket {

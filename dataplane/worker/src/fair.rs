@@ -10,10 +10,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use ringmesh_wire::ip::{self, IpPacket};
+use ringmesh_wire::ip::{self, IpPacket, TCP, UDP};
 
 use crate::codel::{Codel, LINK};
-use crate::gather::TCP;
 
 /// A packet that was read, and waits for a send buffer or for the link.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +166,6 @@ impl<T: Copy> Fair<T> {
     }
 }
 
-const UDP: u8 = 17;
 /// Packets of a flow that are no standing queue. They may be super-packets, but a slow flow's are of few segments.
 const FEW: u32 = 2;
 /// A packet for each receive buffer, and some.

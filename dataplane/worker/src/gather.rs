@@ -11,9 +11,12 @@
 
 use std::time::Duration;
 
+use ringmesh_wire::ip::TCP;
+
 /// What decides how long one worker waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gather {
+    able: bool,
     /// When something else than TCP last passed.
     other_at: Option<Duration>,
     /// Bytes that were to be sent, less those that arrived, within [`BALANCE`].
@@ -21,6 +24,11 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
+    /// `able`: the kernel can let packets gather.
+    pub(crate) const fn new(able: bool) -> Self {
+        Self { able, other_at: None, balance: 0 }
+    }
+
     /// Learns from a packet, whichever way it goes, of an IP protocol.
     pub(crate) fn learn(&mut self, protocol: u8, now: Duration) {
         if protocol != TCP {
@@ -41,12 +49,9 @@ impl Gather {
     /// How long packets may gather from `now` on; none: not at all.
     pub(crate) fn time(&self, now: Duration) -> Option<Duration> {
         let alone = self.other_at.is_none_or(|other| now.saturating_sub(other) >= QUIET);
-        (self.balance > 0).then_some(if alone { ALONE } else { BESIDE })
+        (self.able && self.balance > 0).then_some(if alone { ALONE } else { BESIDE })
     }
 }
-
-/// Protocol number (IANA).
-pub(crate) const TCP: u8 = 6;
 
 /// Several super-packets at the rate at which a program writes them, and little beside the round trips of what is far.
 const ALONE: Duration = Duration::from_micros(200);

@@ -18,7 +18,6 @@ use ringmesh_wire::{
 };
 
 use crate::{
-    gather,
     mail::{LETTER_LEN, Letter},
     parcel::Load,
     peers::{AHEAD_MAX, Report},
@@ -182,7 +181,7 @@ impl<P: Port> Worker<P> {
     fn is_tcp(&mut self, span: Span) -> bool {
         slice(self.port.region(), span)
             .and_then(ip::peek)
-            .is_some_and(|header| header.protocol == gather::TCP)
+            .is_some_and(|header| header.protocol == ip::TCP)
     }
 
     /// An authenticated packet moves the endpoint (paper, section 6.5 and section 2.1 on roaming).

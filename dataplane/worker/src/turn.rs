@@ -101,7 +101,8 @@ impl<P: Port> Worker<P> {
         rows: Arc<Rows>,
     ) -> Self {
         let desk = port.borrow();
-        let joiner = Joiner::new(port.features().tun_uso);
+        let features = port.features();
+        let joiner = Joiner::new(features.tun_uso);
         Self {
             number,
             port,
@@ -110,7 +111,7 @@ impl<P: Port> Worker<P> {
             codel: Codel::new(PROCESSOR),
             precedence: Precedence::default(),
             linger: Linger::default(),
-            gather: Gather::default(),
+            gather: Gather::new(features.gather),
             gathered: Duration::ZERO,
             tcp_bytes: 0,
             peers: Peers::default(),

@@ -1,6 +1,7 @@
+use ringmesh_wire::ip::UDP;
+
 use super::*;
 
-const UDP: u8 = 17;
 const ICMP: u8 = 1;
 
 const fn millis(millis: u64) -> Duration {
@@ -8,7 +9,7 @@ const fn millis(millis: u64) -> Duration {
 }
 
 fn sending() -> Gather {
-    let mut gather = Gather::default();
+    let mut gather = Gather::new(true);
     gather.outward(60_000);
     gather
 }
@@ -36,8 +37,15 @@ fn beside_another_flow_it_is_shorter() {
 }
 
 #[test]
+fn what_the_kernel_cannot_is_not_asked_for() {
+    let mut gather = Gather::new(false);
+    gather.outward(60_000);
+    assert_eq!(gather.time(millis(0)), None);
+}
+
+#[test]
 fn who_receives_wakes_at_once() {
-    assert_eq!(Gather::default().time(millis(0)), None, "nothing was sent");
+    assert_eq!(Gather::new(true).time(millis(0)), None, "nothing was sent");
     let mut gather = sending();
     (0..1_000).for_each(|_| gather.inward(60_000));
     gather.outward(40);

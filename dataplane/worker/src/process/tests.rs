@@ -34,8 +34,8 @@ fn names_are_as_many_as_counters_and_all_different() {
     }
     assert_eq!(drop_names().len(), ringmesh_tunnel::Drop::COUNT);
     assert_eq!(drop_names()[ringmesh_tunnel::Drop::Replay as usize], "replay");
-    let last = ringmesh_io::Features { restricted: true, ..Default::default() };
-    assert_eq!(feature_names()[last.bits().trailing_zeros() as usize], "restricted");
+    let last = ringmesh_io::Features { gather: true, ..Default::default() };
+    assert_eq!(feature_names()[last.bits().trailing_zeros() as usize], "gather");
 }
 
 /// What a data plane answers that is started like this, and how it ends.
