@@ -95,7 +95,7 @@ pub use shared::{ControlSide, Full, PlaneSide};
 
 /// The version of every layout and message here. It changes with each of them; two processes that differ
 /// in it do not talk: control replaces the data plane.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Rows of the peer table. The memory is sparse: a row that was never touched costs nothing.
 pub const PEERS_MAX: u32 = 131_072;

@@ -49,13 +49,13 @@ pub struct Allegations<'a, 'b>(&'a mut Reader<'b>);
 /// From control to the data plane.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ToPlane {
-    /// Begin. Fds: TUN queues (one per worker), sockets, memory, the data plane's bell, control's bell, listener.
+    /// Begin. Fds: TUN queues (two per worker), sockets, memory, the data plane's bell, control's bell, listener.
     Start {
         /// Of the memory.
         generation: u64,
         /// The TUN link.
         ifname: String,
-        /// How many workers, and so TUN queues.
+        /// How many workers, and so pairs of TUN queues.
         workers: u16,
         /// How many sockets: one per worker in their order, then the one for everything that is no data message.
         sockets: u16,
@@ -96,11 +96,11 @@ pub enum FromPlane {
         /// One line for a person; at most [`TEXT_MAX`] bytes are kept.
         text: String,
     },
-    /// What runs here. Fds: TUN queues (one per worker), sockets of set 0, listener.
+    /// What runs here. Fds: TUN queues (two per worker), sockets of set 0, listener.
     Hello {
         /// The TUN link.
         ifname: String,
-        /// How many workers, and so TUN queues.
+        /// How many workers, and so pairs of TUN queues.
         workers: u16,
         /// How many sockets in set 0.
         sockets: u16,
@@ -127,8 +127,8 @@ pub const TEXT_MAX: usize = 512;
 
 /// Fds of [`ToPlane::Start`], sorted.
 pub struct StartFds {
-    /// One TUN queue per worker.
-    pub tun: Vec<OwnedFd>,
+    /// The TUN queues of each worker.
+    pub tun: Vec<[OwnedFd; 2]>,
     /// UDP sockets, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
     /// The shared memory.
@@ -145,9 +145,9 @@ impl StartFds {
     /// Sorts the fds that came with a `Start`; `None` (all closed) when their number is wrong.
     #[must_use]
     pub fn sort(workers: u16, sockets: u16, fds: Vec<OwnedFd>) -> Option<Self> {
-        let mut fds = Queue(fds.into_iter());
+        let mut fds = Line(fds.into_iter());
         let sorted = Self {
-            tun: fds.take(workers)?,
+            tun: fds.take_pairs(workers)?,
             sockets: fds.take(sockets)?,
             memory: fds.0.next()?,
             plane_bell: fds.0.next()?,
@@ -179,8 +179,8 @@ impl AttachFds {
 
 /// Fds of [`FromPlane::Hello`], sorted.
 pub struct HelloFds {
-    /// One TUN queue per worker.
-    pub tun: Vec<OwnedFd>,
+    /// The TUN queues of each worker.
+    pub tun: Vec<[OwnedFd; 2]>,
     /// UDP sockets of set 0, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
     /// Where control processes connect.
@@ -191,18 +191,23 @@ impl HelloFds {
     /// Sorts the fds that came with a `Hello`; `None` (all closed) when their number is wrong.
     #[must_use]
     pub fn sort(workers: u16, sockets: u16, fds: Vec<OwnedFd>) -> Option<Self> {
-        let mut fds = Queue(fds.into_iter());
-        let sorted = Self { tun: fds.take(workers)?, sockets: fds.take(sockets)?, listener: fds.0.next()? };
+        let mut fds = Line(fds.into_iter());
+        let sorted =
+            Self { tun: fds.take_pairs(workers)?, sockets: fds.take(sockets)?, listener: fds.0.next()? };
         fds.0.next().is_none().then_some(sorted)
     }
 }
 
-struct Queue(std::vec::IntoIter<OwnedFd>);
+struct Line(std::vec::IntoIter<OwnedFd>);
 
-impl Queue {
+impl Line {
     fn take(&mut self, count: u16) -> Option<Vec<OwnedFd>> {
         let taken: Vec<_> = self.0.by_ref().take(count.into()).collect();
         (taken.len() == usize::from(count)).then_some(taken)
+    }
+
+    fn take_pairs(&mut self, count: u16) -> Option<Vec<[OwnedFd; 2]>> {
+        (0..count).map(|_| Some([self.0.next()?, self.0.next()?])).collect()
     }
 }
 
@@ -252,7 +257,7 @@ impl Message for ToPlane {
 
     fn fds(&self) -> usize {
         match self {
-            Self::Start { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 4,
+            Self::Start { workers, sockets, .. } => 2 * usize::from(*workers) + usize::from(*sockets) + 4,
             Self::Attach { .. } => 3,
             Self::Sockets { count, .. } => usize::from(*count),
             Self::Dump | Self::Rebuilt | Self::Stop => 0,
@@ -315,7 +320,7 @@ impl Message for FromPlane {
 
     fn fds(&self) -> usize {
         match self {
-            Self::Hello { workers, sockets, .. } => usize::from(*workers) + usize::from(*sockets) + 1,
+            Self::Hello { workers, sockets, .. } => 2 * usize::from(*workers) + usize::from(*sockets) + 1,
             Self::Sockets { count, .. } => usize::from(*count),
             Self::Ready | Self::Failed { .. } | Self::State(_) | Self::End | Self::Moved => 0,
         }
@@ -370,18 +375,16 @@ fn read_ifname(fields: &mut Reader<'_>) -> Result<String, Refused> {
 
 fn read_counts(fields: &mut Reader<'_>) -> Result<(u16, u16), Refused> {
     let workers = Claim::new(fields.u16()?).within(1, WORKERS_MAX as u16, "workers")?;
-    let sockets = Claim::new(fields.u16()?).at_most(workers * SOCKETS_PER_WORKER, "sockets")?;
+    let sockets = Claim::new(fields.u16()?).at_most(workers + 1, "sockets")?;
     Ok((workers, sockets))
 }
 
 fn read_sockets(fields: &mut Reader<'_>) -> Result<(u8, u16), Refused> {
     let set = Claim::new(fields.u8()?).below(SOCKETS_MAX, "socket set")?;
-    Ok((set, Claim::new(fields.u16()?).at_most(WORKERS_MAX as u16 * SOCKETS_PER_WORKER, "sockets")?))
+    Ok((set, Claim::new(fields.u16()?).at_most(WORKERS_MAX as u16 + 1, "sockets")?))
 }
 
-/// One per address family.
-const SOCKETS_PER_WORKER: u16 = 2;
-const _: () = assert!(WORKERS_MAX as usize * (1 + SOCKETS_PER_WORKER as usize) + 4 <= FDS_MAX);
+const _: () = assert!(2 * WORKERS_MAX as usize + WORKERS_MAX as usize + 1 + 4 <= FDS_MAX);
 
 /// IFNAMSIZ without its zero.
 const IFNAME_MAX: usize = 15;

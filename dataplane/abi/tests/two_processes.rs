@@ -33,8 +33,8 @@ fn null() -> OwnedFd {
 }
 
 fn start(link: &Link, control: &ControlSide, generation: u64, memory: &OwnedFd, bells: [&Bell; 2]) {
-    let files: Vec<_> = (0..2 * WORKERS + 1).map(|_| null()).collect();
-    let (queues, listener) = files.split_at(2 * usize::from(WORKERS));
+    let files: Vec<_> = (0..3 * WORKERS + 1).map(|_| null()).collect();
+    let (queues, listener) = files.split_at(3 * usize::from(WORKERS));
     let mut fds: Vec<_> = queues.iter().map(AsFd::as_fd).collect();
     fds.extend([memory.as_fd(), bells[0].as_fd(), bells[1].as_fd(), listener[0].as_fd()]);
     assert_eq!(control.worker_count(), u32::from(WORKERS));

@@ -1,4 +1,4 @@
-//! Receive buffers: one region, lent to the kernel in two groups, and a few spare ones.
+//! Receive buffers: one region, lent to the kernel in three groups, and a few spare ones.
 //!
 //! The kernel picks a buffer only when a packet is there (provided-buffer rings), so waiting reads cost
 //! no memory. When a group is empty its reads end and packets wait where the kernel queues them: that
@@ -14,7 +14,7 @@
 
 use crate::limits::{BUFFER_STRIDE, Limits};
 use crate::memory::Memory;
-use crate::{BufId, Span};
+use crate::{BufId, Queue, Span};
 use io_uring::types::BufRingEntry;
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -22,12 +22,21 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// The kernel's groups, by their number in requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Group {
-    Tun,
+    Bulk,
+    Quick,
     Datagrams,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 2] = [Self::Tun, Self::Datagrams];
+    pub(crate) const ALL: [Self; 3] = [Self::Bulk, Self::Quick, Self::Datagrams];
+
+    /// What the reads of a TUN queue fill.
+    pub(crate) const fn of(queue: Queue) -> Self {
+        match queue {
+            Queue::Bulk => Self::Bulk,
+            Queue::Quick => Self::Quick,
+        }
+    }
 
     pub(crate) const fn id(self) -> u16 {
         self as u16
@@ -54,25 +63,31 @@ struct Buffer {
 pub(crate) struct Buffers {
     region: Memory,
     table: Box<[Buffer]>,
-    lent: [Lent; 2],
+    lent: [Lent; 3],
     spare: Vec<u16>,
-    /// The first buffer of the datagram group, and the first spare one.
-    bounds: [u16; 2],
+    /// The first buffer after each group; behind the last are the spare ones.
+    bounds: [u16; 3],
     starved: bool,
 }
 
 impl Buffers {
-    /// Makes all buffers and fills both groups. `heads` are the bytes to leave free in front of what
-    /// the kernel writes, for each group.
-    pub(crate) fn new(limits: &Limits, heads: [usize; 2]) -> io::Result<Self> {
-        let bounds = [limits.tun_buffers, limits.tun_buffers + limits.datagram_buffers];
-        let count = bounds[1] + limits.spare_buffers;
+    /// Makes all buffers and fills the groups. `head` are the bytes to leave free in front of what the kernel writes
+    /// for a TUN queue.
+    pub(crate) fn new(limits: &Limits, head: usize) -> io::Result<Self> {
+        let quick = limits.bulk_buffers;
+        let datagrams = quick + limits.quick_buffers;
+        let spare = datagrams + limits.datagram_buffers;
+        let count = spare + limits.spare_buffers;
         let mut buffers = Self {
             region: Memory::new(usize::from(count) * BUFFER_STRIDE)?,
             table: vec![Buffer { state: State::Home, pins: 0 }; usize::from(count)].into(),
-            lent: [Lent::new(limits.tun_buffers, heads[0])?, Lent::new(limits.datagram_buffers, heads[1])?],
+            lent: [
+                Lent::new(limits.bulk_buffers, head)?,
+                Lent::new(limits.quick_buffers, head)?,
+                Lent::new(limits.datagram_buffers, 0)?,
+            ],
             spare: Vec::with_capacity(usize::from(limits.spare_buffers)),
-            bounds,
+            bounds: [quick, datagrams, spare],
             starved: false,
         };
         (0..count).rev().for_each(|index| buffers.send_home(index));
@@ -194,12 +209,7 @@ impl Buffers {
     }
 
     fn group_of(&self, index: u16) -> Option<Group> {
-        let [datagrams, spare] = self.bounds;
-        match index {
-            _ if index < datagrams => Some(Group::Tun),
-            _ if index < spare => Some(Group::Datagrams),
-            _ => None,
-        }
+        Group::ALL.into_iter().zip(self.bounds).find(|(_, bound)| index < *bound).map(|(group, _)| group)
     }
 
     fn send_home(&mut self, index: u16) {

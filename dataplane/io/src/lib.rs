@@ -41,8 +41,8 @@ pub use inbox::{Arrived, Inbox};
 pub use join::Joiner;
 pub use limits::{BUFFERS_MAX, Limits, SLOTS_MAX, SOCKETS_MAX, Without};
 pub use port::{
-    BufId, DATAGRAM_MAX, Destination, Event, Fallback, Features, PIECES_MAX, Port, SEGMENTS_MAX, SLOT_LEN,
-    SlotId,
+    BufId, DATAGRAM_MAX, Destination, Event, Fallback, Features, PIECES_MAX, Port, Queue, SEGMENTS_MAX,
+    SLOT_LEN, SlotId,
 };
 pub use single::send_to;
 pub use span::Span;

@@ -1,17 +1,19 @@
 //! Every size of the kernel's edge, each with its reason.
 //!
 //! A port's memory is the sum of its buffers and slots and nothing else grows: with the defaults
-//! 72 buffers of 68 KiB and 16 slots of 64 KiB, a little under 6 MiB per worker.
+//! 104 buffers of 68 KiB and 16 slots of 64 KiB, a little under 8 MiB per worker.
 
-use crate::SLOT_LEN;
+use crate::{Queue, SLOT_LEN};
 use std::io;
 
 /// How many of everything one port has. The defaults are what a worker of one core starts with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Buffers that TUN reads fill, 1 to [`BUFFERS_MAX`]. One super-packet each, so this bounds what is
-    /// read ahead of the sends: 32 × 64 KiB are 2 MiB, 2 ms at 8 Gbit/s.
-    pub tun_buffers: u16,
+    /// Buffers that reads of the bulk queue fill, 1 to [`BUFFERS_MAX`]. One super-packet each, so this bounds what
+    /// is read ahead of the sends: 32 × 64 KiB are 2 MiB, 2 ms at 8 Gbit/s.
+    pub bulk_buffers: u16,
+    /// The same for the quick queue.
+    pub quick_buffers: u16,
     /// Buffers that receives fill, 1 to [`BUFFERS_MAX`]. One GRO run each, or one small datagram: 32 is
     /// as far as the kernel lets one multishot request run before others get their turn.
     pub datagram_buffers: u16,
@@ -30,7 +32,7 @@ pub struct Limits {
 /// Kernel features to leave unused: by hand, or to test the way around them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Without {
-    /// Read the TUN queue by single requests.
+    /// Read the TUN queues by single requests.
     pub read_multishot: bool,
     /// Receive by single requests.
     pub recv_multishot: bool,
@@ -46,7 +48,8 @@ pub struct Without {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            tun_buffers: 32,
+            bulk_buffers: 32,
+            quick_buffers: 32,
             datagram_buffers: 32,
             spare_buffers: 8,
             slots: 16,
@@ -60,12 +63,15 @@ impl Limits {
     /// The most events that one turn can yield, to reserve a vector for.
     pub const fn events_max(&self) -> usize {
         // One per filled buffer, one per send and write that failed, and a few that tell news.
-        self.tun_buffers as usize + self.datagram_buffers as usize + MESSAGES + WRITES + NEWS
+        let buffers =
+            self.bulk_buffers as usize + self.quick_buffers as usize + self.datagram_buffers as usize;
+        buffers + MESSAGES + WRITES + NEWS
     }
 
     /// Refuses sizes that the rest was not made for.
     pub(crate) fn check(&self) -> io::Result<()> {
-        let fits = (1..=BUFFERS_MAX).contains(&self.tun_buffers)
+        let fits = (1..=BUFFERS_MAX).contains(&self.bulk_buffers)
+            && (1..=BUFFERS_MAX).contains(&self.quick_buffers)
             && (1..=BUFFERS_MAX).contains(&self.datagram_buffers)
             && self.spare_buffers <= BUFFERS_MAX
             && (1..=SLOTS_MAX).contains(&self.slots)
@@ -80,7 +86,7 @@ impl Limits {
     /// Completion entries: all that can be in flight, so that the queue never overflows.
     pub(crate) const fn completions(&self) -> u32 {
         // A multishot request ends with one entry more than its buffers; each socket may have a cancellation.
-        let sources = 2 * (self.sockets as usize * SINGLE_READS as usize + SINGLE_READS as usize + 1);
+        let sources = 2 * ((self.sockets as usize + Queue::ALL.len()) * SINGLE_READS as usize + 1);
         (self.events_max() + sources).next_power_of_two() as u32
     }
 }
@@ -123,4 +129,4 @@ pub(crate) const PAUSE_MILLIS: u64 = 10;
 const _: () = assert!(PIECES > crate::PIECES_MAX, "the longest write must fit");
 const _: () = assert!(SUBMISSIONS as usize >= WRITES + MESSAGES, "one turn's work is one submit");
 const _: () =
-    assert!(3 * BUFFERS_MAX as u64 * (BUFFER_STRIDE as u64) < u32::MAX as u64, "spans are 32-bit offsets");
+    assert!(4 * BUFFERS_MAX as u64 * (BUFFER_STRIDE as u64) < u32::MAX as u64, "spans are 32-bit offsets");

@@ -34,6 +34,30 @@ pub struct BufId(pub(crate) u16);
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SlotId(pub(crate) u16);
 
+/// Which of a worker's two TUN queues. The kernel puts a flow's packets into the queue that its answers are written to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Queue {
+    /// For flows that send much: a packet waits there behind super-packets.
+    Bulk,
+    /// For all others.
+    Quick,
+}
+
+impl Queue {
+    /// Both, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Bulk, Self::Quick];
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Bulk => Self::Quick,
+            Self::Quick => Self::Bulk,
+        }
+    }
+}
+
 /// Where a send goes, and from where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Destination {
@@ -95,6 +119,8 @@ impl Fallback {
 pub enum Event {
     /// A packet, or a super-packet, that this machine sends into the tunnel.
     Packet {
+        /// Where it was read.
+        queue: Queue,
         /// Holds the packet until released.
         buf: BufId,
         /// How the packet is to be split and checksummed.
@@ -161,7 +187,7 @@ pub struct Features {
     pub udp_gso: bool,
     /// Receives of several segments (UDP_GRO).
     pub udp_gro: bool,
-    /// One request reads many packets.
+    /// One request reads many packets, from either TUN queue.
     pub read_multishot: bool,
     /// One request receives many datagrams.
     pub recv_multishot: bool,
@@ -262,13 +288,17 @@ pub trait Port {
     /// processor.
     fn linger(&mut self, _longest: Duration) {}
 
-    /// The next turn, should it wait, lets what comes gather for this long before it ends. Where the kernel
-    /// cannot (before Linux 6.12) it ends with what comes first.
+    /// The next turn, should it wait, lets what comes gather for this long before it ends. Where that is none of the
+    /// [`features`](Port::features), it ends with what comes first.
     fn gather(&mut self, _time: Duration) {}
 
-    /// Queues one write to the TUN device: a packet made of `pieces` of the region (at most
+    /// Whether the last turn read all that there was in this queue, so that nothing of a flow is left there if it moves
+    /// to the other now.
+    fn is_drained(&self, queue: Queue) -> bool;
+
+    /// Queues one write to the TUN device, through `queue`: a packet made of `pieces` of the region (at most
     /// [`PIECES_MAX`]), with its virtio header. `packets` is what a failure will be counted as.
-    fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32);
+    fn write(&mut self, queue: Queue, vnet: VnetHdr, pieces: &[Span], packets: u32);
 
     /// Datagrams that one slot may hold. Without UDP_SEGMENT the port sends them one by one.
     fn max_segments(&self) -> usize;

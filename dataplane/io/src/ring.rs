@@ -8,9 +8,9 @@
 //! or connect anything through it.
 #![allow(unsafe_code, reason = "requests and registrations carry pointers")]
 
-use crate::Fallback;
 use crate::buffers::{Buffers, Group};
 use crate::limits::{Limits, SUBMISSIONS};
+use crate::{Fallback, Queue};
 use io_uring::register::Restriction;
 use io_uring::squeue::Flags;
 use io_uring::types::{CancelBuilder, Fixed, SubmitArgs, Timespec};
@@ -34,12 +34,16 @@ pub(crate) const OPERATIONS: [u8; 6] = [
 const REGISTER_FILES_UPDATE: u8 = 6;
 
 /// Places of the registered files.
-pub(crate) const TUN: Fixed = Fixed(0);
-pub(crate) const WAKE: Fixed = Fixed(1);
+pub(crate) const WAKE: Fixed = Fixed(Queue::ALL.len() as u32);
+
+/// The place of a TUN queue.
+pub(crate) const fn queue_place(queue: Queue) -> Fixed {
+    Fixed(queue as u32)
+}
 
 /// The place of a socket.
 pub(crate) const fn socket_place(socket: u8) -> Fixed {
-    Fixed(2 + socket as u32)
+    Fixed(WAKE.0 + 1 + socket as u32)
 }
 
 /// Completions taken from the kernel at once.
@@ -82,7 +86,7 @@ impl Ring {
         self.uring.submitter().register_files_update(place.0, &[fd]).map(drop)
     }
 
-    /// Registers both groups of buffers.
+    /// Registers the groups of buffers.
     ///
     /// # Safety
     ///

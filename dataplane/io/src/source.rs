@@ -75,6 +75,11 @@ impl Source {
         self.multishot
     }
 
+    /// Whether every request that there can be is in flight.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.armed() == if self.multishot { 1 } else { self.lanes }
+    }
+
     /// How many requests are in flight.
     pub(crate) const fn armed(&self) -> u8 {
         self.armed.count_ones() as u8
@@ -91,8 +96,7 @@ impl Source {
     /// Whether there is a lane to arm, and something to read into.
     pub(crate) fn wants(&self, stocked: bool) -> bool {
         let ready = self.state == State::Live || (self.state == State::Dry && stocked);
-        let wanted = if self.multishot { 1 } else { self.lanes };
-        ready && self.armed.count_ones() < u32::from(wanted)
+        ready && !self.is_whole()
     }
 
     /// The next lane to arm, if it [wants](Self::wants) one.

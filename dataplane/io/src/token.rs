@@ -4,11 +4,13 @@
 //! whoever uses it.
 #![forbid(unsafe_code)]
 
+use crate::Queue;
+
 /// The request that a completion answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Token {
-    /// A read of the TUN queue; `lane` tells single requests apart.
-    Read { lane: u8 },
+    /// A read of a TUN queue; `lane` tells single requests apart.
+    Read { queue: Queue, lane: u8 },
     /// A receive. `generation` tells a replaced socket's last completions from its successor's.
     Recv { socket: u8, lane: u8, generation: u8 },
     /// A read of the eventfd.
@@ -24,7 +26,7 @@ pub(crate) enum Token {
 impl Token {
     pub(crate) fn encode(self) -> u64 {
         let (kind, index, [a, b, c]) = match self {
-            Self::Read { lane } => (READ, 0, [lane, 0, 0]),
+            Self::Read { queue, lane } => (READ, 0, [lane, queue as u8, 0]),
             Self::Recv { socket, lane, generation } => (RECV, 0, [socket, lane, generation]),
             Self::Wake => (WAKE, 0, [0; 3]),
             Self::Write(index) => (WRITE, index, [0; 3]),
@@ -41,7 +43,7 @@ impl Token {
         };
         let index = u16::from_le_bytes([low, high]);
         match kind {
-            READ => Some(Self::Read { lane: a }),
+            READ => Queue::ALL.get(usize::from(b)).map(|&queue| Self::Read { queue, lane: a }),
             RECV => Some(Self::Recv { socket: a, lane: b, generation: c }),
             WAKE => Some(Self::Wake),
             WRITE => Some(Self::Write(index)),
@@ -66,7 +68,8 @@ mod tests {
     #[test]
     fn tokens_come_back_as_they_went() {
         let all = [
-            Token::Read { lane: 3 },
+            Token::Read { queue: Queue::Bulk, lane: 3 },
+            Token::Read { queue: Queue::Quick, lane: 0 },
             Token::Recv { socket: 31, lane: u8::MAX, generation: 200 },
             Token::Wake,
             Token::Write(u16::MAX),
@@ -76,7 +79,7 @@ mod tests {
         for token in all {
             assert_eq!(Token::decode(token.encode()), Some(token));
         }
-        for stranger in [0, 7, u64::MAX, Token::Wake.encode() | 1 << 63] {
+        for stranger in [0, 7, u64::MAX, u64::from(READ) | 2 << 16, Token::Wake.encode() | 1 << 63] {
             assert_eq!(Token::decode(stranger), None);
         }
     }

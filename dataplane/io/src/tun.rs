@@ -1,19 +1,19 @@
-//! The TUN queue: packets out of it, packets into it, each behind its virtio header.
+//! The TUN queues: packets out of them, packets into them, each behind its virtio header.
 //!
 //! One completion is one packet or one super-packet; TUN has no call for several. A write is gathered
 //! from pieces, since a super-packet is joined from where its segments were decrypted.
 //!
-//! **Invariant:** writes reach the device in the order of the calls. Where the kernel completes them while
+//! **Invariant:** writes reach the device in the order of the calls, whatever their queue. Where the kernel completes them while
 //! they are submitted (Linux 6.4) the ring keeps that order; where it would hand them to threads of
 //! its own, they are plain system calls.
 #![allow(unsafe_code, reason = "requests point into buffers and tables")]
 
 use crate::buffers::{Buffers, Group};
 use crate::limits::{PIECES, SINGLE_READS, WRITES};
-use crate::ring::{Ring, TUN};
+use crate::ring::{Ring, queue_place};
 use crate::source::{Ended, Source};
 use crate::token::Token;
-use crate::{Event, Fallback, Gso, PIECES_MAX, Span, VnetHdr};
+use crate::{Event, Fallback, Gso, PIECES_MAX, Queue, Span, VnetHdr};
 use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode};
 use rustix::io::Errno;
@@ -32,6 +32,7 @@ const PACKET_AT: usize = 64;
 /// A write in flight.
 #[derive(Clone, Copy)]
 struct Write {
+    queue: Queue,
     head: [u8; VNET_MAX],
     first: u16,
     count: u16,
@@ -39,14 +40,15 @@ struct Write {
     gso: Gso,
 }
 
-/// Requests and their tables for one TUN queue.
+/// Requests and their tables for one worker's TUN queues.
 pub(crate) struct Tun {
-    fd: OwnedFd,
+    fds: [OwnedFd; 2],
     vnet_len: usize,
     /// The ring reads and writes the device without threads of the kernel's.
     prompt: bool,
     uso: bool,
-    reads: Source,
+    /// What is read, by the queues' numbers.
+    reads: [Source; 2],
     writes: Box<[Write]>,
     /// The pieces of all writes; each write has a stretch of it. Both tables fill up and start over when no
     /// write is in flight.
@@ -62,18 +64,21 @@ pub(crate) struct Tun {
 unsafe impl Send for Tun {}
 
 impl Tun {
-    /// `fd` must be blocking and have a virtio header of `vnet_len` bytes, 10 or 12.
-    pub(crate) fn new(fd: OwnedFd, vnet_len: usize, uso: bool, multishot: bool, nowait: bool) -> Self {
-        let prompt = nowait && takes_nowait(&fd);
+    /// `fds` are the queues in the order of their numbers, of one device. They must be blocking and have a virtio header of
+    /// `vnet_len` bytes, 10 or 12.
+    pub(crate) fn new(fds: [OwnedFd; 2], vnet_len: usize, uso: bool, multishot: bool, nowait: bool) -> Self {
+        let prompt = nowait && takes_nowait(&fds[0]);
         let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
-        let write = Write { head: [0; VNET_MAX], first: 0, count: 0, packets: 0, gso: Gso::None };
+        let write =
+            Write { queue: Queue::Bulk, head: [0; VNET_MAX], first: 0, count: 0, packets: 0, gso: Gso::None };
+        // Several reads in threads would overtake each other.
+        let reads = Source::new(multishot && prompt, if prompt { SINGLE_READS } else { 1 });
         Self {
-            fd,
+            fds,
             vnet_len,
             prompt,
             uso,
-            // Several reads in threads would overtake each other.
-            reads: Source::new(multishot && prompt, if prompt { SINGLE_READS } else { 1 }),
+            reads: [reads; 2],
             writes: vec![write; WRITES].into(),
             pieces: vec![empty; PIECES].into(),
             writes_used: 0,
@@ -88,42 +93,57 @@ impl Tun {
         PACKET_AT - vnet_len
     }
 
-    pub(crate) fn raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+    pub(crate) fn raw_fds(&self) -> [RawFd; 2] {
+        Queue::ALL.map(|queue| self.raw_fd(queue))
     }
 
-    pub(crate) const fn multishot(&self) -> bool {
-        self.reads.multishot()
+    fn raw_fd(&self, queue: Queue) -> RawFd {
+        self.fds[queue as usize].as_raw_fd()
+    }
+
+    pub(crate) fn multishot(&self) -> bool {
+        self.reads.iter().all(Source::multishot)
+    }
+
+    /// Whether a read waits for the next packet of the queue, so that there was none when it was looked for last.
+    pub(crate) const fn is_drained(&self, queue: Queue) -> bool {
+        self.reads[queue as usize].is_whole()
     }
 
     pub(crate) const fn uso(&self) -> bool {
         self.uso
     }
 
-    pub(crate) const fn source_mut(&mut self) -> &mut Source {
-        &mut self.reads
+    pub(crate) fn sources_mut(&mut self) -> impl Iterator<Item = &mut Source> {
+        self.reads.iter_mut()
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.reads.is_gone()
+        self.reads.iter().any(Source::is_gone)
     }
 
-    /// Arms what is not armed.
+    /// Arms what is not armed: the quick queue first, as a request that finds packets takes them at once.
     pub(crate) fn arm(&mut self, ring: &mut Ring, buffers: &Buffers) {
-        let stocked = buffers.is_stocked(Group::Tun);
-        while self.reads.wants(stocked)
+        self.arm_one(Queue::Quick, ring, buffers);
+        self.arm_one(Queue::Bulk, ring, buffers);
+    }
+
+    fn arm_one(&mut self, queue: Queue, ring: &mut Ring, buffers: &Buffers) {
+        let (place, group) = (queue_place(queue), Group::of(queue));
+        let stocked = buffers.is_stocked(group);
+        let reads = &mut self.reads[queue as usize];
+        while reads.wants(stocked)
             && ring.reserve(1)
-            && let Some(lane) = self.reads.arm(stocked)
+            && let Some(lane) = reads.arm(stocked)
         {
-            let group = Group::Tun.id();
-            let entry = if self.reads.multishot() {
-                opcode::ReadMulti::new(TUN, 0, group).build()
+            let entry = if reads.multishot() {
+                opcode::ReadMulti::new(place, 0, group.id()).build()
             } else {
                 // A length of zero means all of the buffer.
-                opcode::Read::new(TUN, std::ptr::null_mut(), 0).buf_group(group).build()
+                opcode::Read::new(place, std::ptr::null_mut(), 0).buf_group(group.id()).build()
             };
             let flags = Flags::FIXED_FILE | Flags::BUFFER_SELECT;
-            let entry = entry.flags(flags).user_data(Token::Read { lane }.encode());
+            let entry = entry.flags(flags).user_data(Token::Read { queue, lane }.encode());
             // SAFETY: it points nowhere; the kernel takes a buffer of the group, which outlives the ring.
             unsafe { ring.push(&entry) };
         }
@@ -133,17 +153,18 @@ impl Tun {
     pub(crate) fn on_read(
         &mut self,
         cqe: &cqueue::Entry,
-        lane: u8,
+        (queue, lane): (Queue, u8),
         buffers: &mut Buffers,
         events: &mut Vec<Event>,
     ) {
         if !cqueue::more(cqe.flags()) {
-            self.reads.disarm(lane);
+            self.reads[queue as usize].disarm(lane);
         }
         let Ok(len) = usize::try_from(cqe.result()) else {
-            return self.on_read_error(-cqe.result(), events);
+            return self.on_read_error(queue, -cqe.result(), events);
         };
-        let taken = cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(Group::Tun, index, len));
+        let group = Group::of(queue);
+        let taken = cqueue::buffer_select(cqe.flags()).and_then(|index| buffers.take(group, index, len));
         let Some((buf, start)) = taken else {
             return;
         };
@@ -153,18 +174,27 @@ impl Tun {
             return events.push(Event::Malformed { deliveries: 1 });
         };
         let span = Span { start: (start + self.vnet_len) as u32, len: (len - self.vnet_len) as u32 };
-        events.push(Event::Packet { buf, vnet, span });
+        events.push(Event::Packet { queue, buf, vnet, span });
     }
 
-    fn on_read_error(&mut self, errno: i32, events: &mut Vec<Event>) {
-        let ended = Ended::from_errno(errno, self.reads.multishot());
-        if !self.reads.on_ended(ended) {
-            return;
+    fn on_read_error(&mut self, queue: Queue, errno: i32, events: &mut Vec<Event>) {
+        // One queue is told of, the other will find the same.
+        let known = self.multishot();
+        let reads = &mut self.reads[queue as usize];
+        let ended = Ended::from_errno(errno, reads.multishot());
+        if ended == Ended::Gone {
+            return self.on_gone(events);
         }
-        match ended {
-            Ended::Gone => events.push(Event::Gone),
-            Ended::NoMultishot => events.push(Event::Fallback(Fallback::ReadMultishot)),
-            Ended::Again | Ended::Dry | Ended::Pause => {}
+        if reads.on_ended(ended) && ended == Ended::NoMultishot && known {
+            events.push(Event::Fallback(Fallback::ReadMultishot));
+        }
+    }
+
+    /// The device was deleted, and both queues with it.
+    fn on_gone(&mut self, events: &mut Vec<Event>) {
+        let news = self.reads.each_mut().map(|reads| reads.on_ended(Ended::Gone));
+        if news.contains(&true) {
+            events.push(Event::Gone);
         }
     }
 
@@ -178,6 +208,7 @@ impl Tun {
         &mut self,
         ring: &mut Ring,
         buffers: &mut Buffers,
+        queue: Queue,
         vnet: VnetHdr,
         pieces: &[Span],
         packets: u32,
@@ -189,13 +220,13 @@ impl Tun {
             return Err(libc::EMSGSIZE);
         }
         if !self.prompt {
-            return self.write_now(buffers, vnet, pieces);
+            return self.write_now(buffers, queue, vnet, pieces);
         }
         if !self.has_room(pieces.len()) || !ring.reserve(1) {
             return Err(libc::ENOBUFS);
         }
         self.gather(buffers, pieces)?;
-        let index = self.note(vnet, pieces.len(), packets);
+        let index = self.note(queue, vnet, pieces.len(), packets);
         if let Some(before) = self.held.replace(index) {
             self.push(ring, before);
         }
@@ -206,11 +237,11 @@ impl Tun {
     /// more than the call, and what it saves is shared by many requests only.
     pub(crate) fn settle(&mut self, ring: &mut Ring, buffers: &mut Buffers, events: &mut Vec<Event>) {
         let Some(index) = self.held.take() else { return };
-        let Write { first, count, .. } = self.writes[usize::from(index)];
+        let Write { queue, first, count, .. } = self.writes[usize::from(index)];
         let vectors = &self.pieces[usize::from(first)..=usize::from(first + count)];
         if self.flying == 1 && vectors.iter().map(|vector| vector.iov_len).sum::<usize>() <= SINGLE_MAX {
             // SAFETY: the vectors point to the header in the table and to pinned pieces of the region.
-            let written = unsafe { libc::writev(self.raw_fd(), vectors.as_ptr(), vectors.len() as i32) };
+            let written = unsafe { libc::writev(self.raw_fd(queue), vectors.as_ptr(), vectors.len() as i32) };
             let errno =
                 (written < 0).then(|| std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO));
             return self.on_written(index, errno, buffers, events);
@@ -235,10 +266,11 @@ impl Tun {
     }
 
     /// Puts a gathered write into the table.
-    fn note(&mut self, vnet: VnetHdr, count: usize, packets: u32) -> u16 {
+    fn note(&mut self, queue: Queue, vnet: VnetHdr, count: usize, packets: u32) -> u16 {
         let (index, first) = (self.writes_used, self.pieces_used);
         let write = &mut self.writes[index];
         *write = Write {
+            queue,
             head: head_bytes(vnet),
             first: first as u16,
             count: count as u16,
@@ -254,12 +286,12 @@ impl Tun {
 
     /// Queues a write of the table.
     fn push(&self, ring: &mut Ring, index: u16) {
-        let Write { first, count, .. } = self.writes[usize::from(index)];
-        let entry =
-            opcode::Writev::new(TUN, &raw const self.pieces[usize::from(first)], u32::from(count) + 1)
-                .build()
-                .flags(Flags::FIXED_FILE)
-                .user_data(Token::Write(index).encode());
+        let Write { queue, first, count, .. } = self.writes[usize::from(index)];
+        let vectors = &raw const self.pieces[usize::from(first)];
+        let entry = opcode::Writev::new(queue_place(queue), vectors, u32::from(count) + 1)
+            .build()
+            .flags(Flags::FIXED_FILE)
+            .user_data(Token::Write(index).encode());
         // SAFETY:
         // - the vectors and the header lie in boxed tables; their places are used again only when no write
         //   is in flight;
@@ -269,14 +301,14 @@ impl Tun {
     }
 
     /// A write by plain system call.
-    fn write_now(&mut self, buffers: &Buffers, vnet: VnetHdr, pieces: &[Span]) -> Result<(), i32> {
+    fn write_now(&self, buffers: &Buffers, queue: Queue, vnet: VnetHdr, pieces: &[Span]) -> Result<(), i32> {
         let head = head_bytes(vnet);
         let mut slices = [IoSlice::new(&[]); PIECES_MAX + 1];
         slices[0] = IoSlice::new(&head[..self.vnet_len]);
         for (slice, piece) in slices[1..].iter_mut().zip(pieces) {
             *slice = IoSlice::new(buffers.region().get(piece.range()).ok_or(libc::EFAULT)?);
         }
-        let written = rustix::io::writev(&self.fd, &slices[..=pieces.len()]);
+        let written = rustix::io::writev(&self.fds[queue as usize], &slices[..=pieces.len()]);
         written.map(drop).map_err(Errno::raw_os_error)
     }
 
@@ -315,8 +347,8 @@ impl Tun {
         if errno == libc::EINVAL && gso == Gso::UdpL4 && std::mem::take(&mut self.uso) {
             events.push(Event::Fallback(Fallback::TunUso));
         }
-        if errno == libc::EBADFD && self.reads.on_ended(Ended::Gone) {
-            events.push(Event::Gone);
+        if errno == libc::EBADFD {
+            self.on_gone(events);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The port over io_uring: one ring, one TUN queue, the sockets and an eventfd.
+//! The port over io_uring: one ring, two TUN queues, the sockets and an eventfd.
 //!
 //! It is made in two steps, so that the process can give up its privileges between them:
 //! [`UringPort::prepare`] makes memory and ring and limits what the ring may do;
@@ -22,7 +22,9 @@ use crate::token::Token;
 use crate::tun::{Tun, VNET_MAX};
 use crate::udp::{Receives, Sends, Socket, Ticket};
 use crate::wake::Wake;
-use crate::{BufId, Destination, Event, Fallback, Features, Port, SEGMENTS_MAX, SlotId, Span, VnetHdr};
+use crate::{
+    BufId, Destination, Event, Fallback, Features, Port, Queue, SEGMENTS_MAX, SlotId, Span, VnetHdr,
+};
 use io_uring::cqueue;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -31,8 +33,8 @@ use std::time::Duration;
 /// The files of one worker. All must be blocking: io_uring answers EAGAIN for others instead of waiting.
 #[derive(Debug)]
 pub struct PortFds {
-    /// A TUN queue with a virtio header.
-    pub tun: OwnedFd,
+    /// Two TUN queues of one device, with a virtio header: by their [numbers](Queue), bulk and quick.
+    pub tun: [OwnedFd; 2],
     /// UDP sockets, by their numbers; IPv4, or IPv6 for both families.
     pub sockets: Vec<OwnedFd>,
     /// An eventfd; writing to it wakes the worker.
@@ -124,7 +126,7 @@ impl UringPort {
         let without = limits.without;
         let mut port = Self {
             ring,
-            buffers: Buffers::new(&limits, [Tun::head(vnet_len), 0])?,
+            buffers: Buffers::new(&limits, Tun::head(vnet_len))?,
             slots: Slots::new(limits.slots)?,
             tun: Tun::new(tun, vnet_len, offloads.tun_uso, !without.read_multishot, !without.tun_nowait),
             wake: Wake::new(wake),
@@ -153,7 +155,8 @@ impl UringPort {
     }
 
     fn register(&mut self) -> io::Result<()> {
-        let mut fds = vec![self.tun.raw_fd(), self.wake.raw_fd()];
+        let mut fds = Vec::from(self.tun.raw_fds());
+        fds.push(self.wake.raw_fd());
         fds.extend(self.sockets.iter().map(Socket::raw_fd));
         self.ring.register_files(&fds)?;
         // SAFETY: the buffers are dropped after the ring, as the order of the fields says.
@@ -208,7 +211,7 @@ impl UringPort {
 
     fn sources(&mut self) -> impl Iterator<Item = &mut Source> {
         let sockets = self.sockets[..self.sockets_used].iter_mut().map(Socket::source_mut);
-        [self.tun.source_mut(), self.wake.source_mut()].into_iter().chain(sockets)
+        self.tun.sources_mut().chain([self.wake.source_mut()]).chain(sockets)
     }
 
     /// Enters the kernel to submit, and to wait if `idle` and nothing is about to complete.
@@ -271,7 +274,9 @@ impl UringPort {
 
     fn handle(&mut self, cqe: &cqueue::Entry, events: &mut Vec<Event>) {
         match Token::decode(cqe.user_data()) {
-            Some(Token::Read { lane }) => self.tun.on_read(cqe, lane, &mut self.buffers, events),
+            Some(Token::Read { queue, lane }) => {
+                self.tun.on_read(cqe, (queue, lane), &mut self.buffers, events);
+            }
             Some(Token::Write(index)) => self.tun.on_write(cqe, index, &mut self.buffers, events),
             Some(Token::Recv { socket, lane, generation }) => {
                 let ticket = Ticket { socket, lane, generation };
@@ -392,10 +397,14 @@ impl Port for UringPort {
         self.gathering = Some(time);
     }
 
-    fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {
+    fn is_drained(&self, queue: Queue) -> bool {
+        self.tun.is_drained(queue)
+    }
+
+    fn write(&mut self, queue: Queue, vnet: VnetHdr, pieces: &[Span], packets: u32) {
         self.make_room(pieces.len());
         let Self { ring, buffers, tun, early, .. } = self;
-        if let Err(errno) = tun.write(ring, buffers, vnet, pieces, packets) {
+        if let Err(errno) = tun.write(ring, buffers, queue, vnet, pieces, packets) {
             tun.on_write_error(vnet.gso, packets, errno, early);
         }
     }
@@ -442,13 +451,13 @@ fn receive_source(limits: &Limits) -> Source {
 /// Refuses files that would not work, while somebody is there to hear it.
 fn check(fds: &PortFds, limits: &Limits) -> io::Result<()> {
     let refuse = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    for fd in [&fds.tun, &fds.wake] {
+    for fd in fds.tun.iter().chain([&fds.wake]) {
         if rustix::fs::fcntl_getfl(fd)?.contains(rustix::fs::OFlags::NONBLOCK) {
             return refuse(NONBLOCK_REFUSED);
         }
     }
     if !(VnetHdr::LEN..=VNET_MAX).contains(&usize::from(fds.offloads.vnet_len)) {
-        return refuse("the TUN queue's virtio header must have 10 to 12 bytes");
+        return refuse("the TUN queues' virtio header must have 10 to 12 bytes");
     }
     if fds.sockets.len() > usize::from(limits.sockets) {
         return refuse("more sockets than places");

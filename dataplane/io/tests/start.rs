@@ -131,7 +131,7 @@ fn files_and_limits_that_would_not_work_are_refused() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{why}: {error}");
     };
     let copy = || PortFds {
-        tun: good.tun.try_clone().expect("dup"),
+        tun: good.tun.each_ref().map(|queue| queue.try_clone().expect("dup")),
         sockets: vec![good.sockets[0].try_clone().expect("dup")],
         wake: good.wake.try_clone().expect("dup"),
         offloads: OFFLOADS,
@@ -153,9 +153,11 @@ fn files_and_limits_that_would_not_work_are_refused() {
         "too many sockets",
     );
     for bad in [
-        Limits { tun_buffers: 0, ..limits },
+        Limits { bulk_buffers: 0, ..limits },
+        Limits { quick_buffers: 0, ..limits },
         Limits { datagram_buffers: 0, ..limits },
-        Limits { tun_buffers: 1_025, ..limits },
+        Limits { bulk_buffers: 1_025, ..limits },
+        Limits { quick_buffers: 1_025, ..limits },
         Limits { spare_buffers: 1_025, ..limits },
         Limits { slots: 0, ..limits },
         Limits { slots: 257, ..limits },
@@ -174,7 +176,8 @@ fn files_and_limits_that_would_not_work_are_refused() {
 #[test]
 fn limits_are_real_at_both_ends() {
     let small = Limits {
-        tun_buffers: 1,
+        bulk_buffers: 1,
+        quick_buffers: 1,
         datagram_buffers: 1,
         spare_buffers: 0,
         slots: 1,
@@ -182,7 +185,8 @@ fn limits_are_real_at_both_ends() {
         ..Limits::default()
     };
     let large = Limits {
-        tun_buffers: 1_024,
+        bulk_buffers: 1_024,
+        quick_buffers: 1_024,
         datagram_buffers: 1_024,
         spare_buffers: 1_024,
         slots: 256,

@@ -3,7 +3,7 @@
 mod lab;
 
 use lab::{Rig, outside, quiet_tun, run, tun, udp};
-use ringmesh_io::{BufId, Event, Gso, Limits, Port, Span, UringPort, VnetHdr, Without};
+use ringmesh_io::{BufId, Event, Gso, Limits, Port, Queue, Span, UringPort, VnetHdr, Without};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
@@ -63,7 +63,7 @@ fn packets_come_out_in_order_and_whole() {
         }
         let mut numbers = vec![];
         rig.until(|port, event| {
-            if let Event::Packet { buf, vnet, span } = *event {
+            if let Event::Packet { buf, vnet, span, .. } = *event {
                 let bytes = &port.region()[span.range()];
                 if bytes[0] == 0x45 && bytes[9] == 17 {
                     assert_eq!(vnet.gso, Gso::None, "{way}");
@@ -100,7 +100,7 @@ fn gathered_writes_arrive_in_order_and_whole() {
                     .step_by(10)
                     .map(|at| Span { start: span.start + at, len: 10.min(span.len - at) })
                     .collect();
-                rig.port.write(VnetHdr::NONE, &pieces, 1);
+                rig.port.write(Queue::Quick, VnetHdr::NONE, &pieces, 1);
                 // Before the write has even been submitted: it must still read what was there.
                 rig.port.release(buf);
                 if rig.port.borrow().is_some_and(|(spare, _)| {
@@ -137,7 +137,7 @@ fn a_write_without_its_link_is_counted_and_the_port_goes_on() {
         rig.turn(false);
         run("ip link set rmp-q down");
         let (buf, span) = stage(&mut rig.port, &[0x45; 40]);
-        rig.port.write(VnetHdr::NONE, &[span], 3);
+        rig.port.write(Queue::Quick, VnetHdr::NONE, &[span], 3);
         assert_eq!(
             rig.turn(false).last(),
             Some(&Event::WriteFailed { packets: 3, errno: libc::EIO }),
@@ -146,7 +146,7 @@ fn a_write_without_its_link_is_counted_and_the_port_goes_on() {
         rig.port.release(buf);
         run("ip link set rmp-q up");
         let (buf, span) = stage(&mut rig.port, &packet([10, 70, 0, 2], [10, 70, 0, 1], (1, 2), b"hello"));
-        rig.port.write(VnetHdr::NONE, &[span], 1);
+        rig.port.write(Queue::Quick, VnetHdr::NONE, &[span], 1);
         rig.port.release(buf);
         assert!(!rig.turn(false).iter().any(|event| matches!(event, Event::WriteFailed { .. })), "{way}");
     }
@@ -163,10 +163,10 @@ fn spans_that_are_not_the_callers_are_not_written() {
     let lent = Span { start: 0, len: 40 };
     let outside = Span { start: u32::MAX - 5, len: 40 };
     for pieces in [vec![lent], vec![span, outside], vec![span, span, lent]] {
-        rig.port.write(VnetHdr::NONE, &pieces, 1);
+        rig.port.write(Queue::Quick, VnetHdr::NONE, &pieces, 1);
         assert_eq!(rig.turn(false), [Event::WriteFailed { packets: 1, errno: libc::EFAULT }]);
     }
-    rig.port.write(VnetHdr::NONE, &[span; 129], 1);
+    rig.port.write(Queue::Quick, VnetHdr::NONE, &[span; 129], 1);
     assert_eq!(rig.turn(false), [Event::WriteFailed { packets: 1, errno: libc::EMSGSIZE }]);
     rig.port.release(buf);
     let spares = std::iter::from_fn(|| rig.port.borrow()).count();
@@ -185,7 +185,7 @@ fn a_deleted_device_is_told_once() {
         let events = rig.until(|_, event| *event == Event::Gone);
         assert_eq!(events.iter().filter(|event| **event == Event::Gone).count(), 1, "{way}");
         let (buf, span) = stage(&mut rig.port, &[0x45; 40]);
-        rig.port.write(VnetHdr::NONE, &[span], 1);
+        rig.port.write(Queue::Quick, VnetHdr::NONE, &[span], 1);
         rig.port.release(buf);
         assert_eq!(rig.turn(false), [Event::WriteFailed { packets: 1, errno: libc::EBADFD }], "{way}");
         // The sockets live on.
@@ -201,7 +201,7 @@ fn reading_pauses_without_buffers_and_loses_nothing() {
         if !lab::enter() {
             return;
         }
-        let limits = Limits { tun_buffers: 3, ..limits };
+        let limits = Limits { bulk_buffers: 3, quick_buffers: 3, ..limits };
         let mut rig = Rig::new(tun("rmp-t0", 77), vec![], limits);
         let sender = outside("10.77.0.1:0");
         let far: SocketAddr = "10.77.0.2:9".parse().expect("a literal address");
@@ -221,10 +221,51 @@ fn reading_pauses_without_buffers_and_loses_nothing() {
                     held.push(buf);
                 }
             }
-            assert!(held.len() <= 3, "{way}");
+            assert!(held.len() <= 3 + 3, "{way}");
             held.into_iter().for_each(|buf| rig.port.release(buf));
         }
         assert_eq!(numbers, (0..200).collect::<Vec<u8>>(), "{way}");
+    }
+}
+
+/// The kernel queues a flow's packets where its answers were written: behind bulk, or not.
+#[test]
+fn a_flow_whose_answers_go_through_the_quick_queue_overtakes_bulk() {
+    for (way, limits) in ways() {
+        if !lab::enter() {
+            return;
+        }
+        let limits = Limits { bulk_buffers: 1, quick_buffers: 1, ..limits };
+        let mut rig = Rig::new(tun("rmp-t0", 77), vec![], limits);
+        let talk = |rig: &mut Rig, queue, port: u16| {
+            let socket = outside(&format!("10.77.0.1:{port}"));
+            let bytes = packet([10, 77, 0, 2], [10, 77, 0, 1], (9, port), b"an answer");
+            let (buf, span) = stage(&mut rig.port, &bytes);
+            rig.port.write(queue, VnetHdr::NONE, &[span], 1);
+            rig.port.release(buf);
+            for event in rig.turn(false) {
+                if let Event::Packet { buf, .. } = event {
+                    rig.port.release(buf);
+                }
+            }
+            socket
+        };
+        let bulk = talk(&mut rig, Queue::Bulk, 5_000);
+        let quick = talk(&mut rig, Queue::Quick, 5_001);
+        let far: SocketAddr = "10.77.0.2:9".parse().expect("a literal address");
+        for _ in 0..100 {
+            bulk.send_to(b"b", &far.into()).expect("room in the queue");
+        }
+        quick.send_to(b"q", &far.into()).expect("room in the queue");
+        let mut before = 0;
+        rig.until(|port, event| {
+            let Event::Packet { queue, buf, span, .. } = *event else { return false };
+            let last = port.region()[span.range()].last().copied();
+            before += u32::from((queue, last) == (Queue::Bulk, Some(b'b')));
+            port.release(buf);
+            (queue, last) == (Queue::Quick, Some(b'q'))
+        });
+        assert!(before < 10, "{way}: {before} of the other flow came first");
     }
 }
 
@@ -237,7 +278,7 @@ fn bridge(left: &mut Rig, right: &mut Rig, done: impl Fn() -> bool) -> usize {
         for turned in [true, false] {
             let (from, into) = if turned { (&mut *left, &mut *right) } else { (&mut *right, &mut *left) };
             for event in from.turn(false) {
-                let Event::Packet { buf, vnet, span } = event else {
+                let Event::Packet { buf, vnet, span, .. } = event else {
                     assert!(
                         !matches!(event, Event::WriteFailed { .. } | Event::Malformed { .. }),
                         "{event:?}"
@@ -250,7 +291,7 @@ fn bridge(left: &mut Rig, right: &mut Rig, done: impl Fn() -> bool) -> usize {
                 let (copy, staged) = stage(&mut into.port, &bytes);
                 let (head, rest) =
                     (Span { len: 30.min(staged.len), ..staged }, staged.len.saturating_sub(30));
-                into.port.write(vnet, &[head, Span { start: staged.start + 30, len: rest }], 1);
+                into.port.write(Queue::Quick, vnet, &[head, Span { start: staged.start + 30, len: rest }], 1);
                 into.port.release(copy);
             }
         }

@@ -1,6 +1,6 @@
 //! Just enough of IPv4 and IPv6 to route a packet and to carry its ECN field (RFC 791, RFC 8200).
 //!
-//! **Invariant:** nothing here looks behind the fixed IP header; a peeked packet has as many bytes as its
+//! **Invariant:** nothing here looks behind the fixed IP header; a packet from [`peek`] has as many bytes as its
 //! header says, or more.
 
 mod cidr;
@@ -36,6 +36,12 @@ pub struct IpPacket {
 /// not fit, or a total length that is shorter than the header or longer than the slice.
 #[must_use]
 pub fn peek(packet: &[u8]) -> Option<IpPacket> {
+    peek_head(packet).filter(|header| header.len <= packet.len())
+}
+
+/// The same for a packet of which perhaps only the beginning is there.
+#[must_use]
+pub fn peek_head(packet: &[u8]) -> Option<IpPacket> {
     match packet.first()? >> 4 {
         4 => peek_v4(packet),
         6 => peek_v6(packet),
@@ -47,7 +53,7 @@ fn peek_v4(packet: &[u8]) -> Option<IpPacket> {
     let fixed: &[u8; V4_HEADER_LEN] = packet.first_chunk()?;
     let header_len = usize::from(fixed[0] & 0x0F) * 4;
     let len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    if header_len < V4_HEADER_LEN || len < header_len || packet.len() < len {
+    if header_len < V4_HEADER_LEN || len < header_len {
         return None;
     }
     Some(IpPacket {
@@ -63,9 +69,6 @@ fn peek_v4(packet: &[u8]) -> Option<IpPacket> {
 fn peek_v6(packet: &[u8]) -> Option<IpPacket> {
     let fixed: &[u8; V6_HEADER_LEN] = packet.first_chunk()?;
     let len = V6_HEADER_LEN + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-    if packet.len() < len {
-        return None;
-    }
     let (src, dst) = fixed[8..].split_first_chunk::<16>()?;
     Some(IpPacket {
         src: Ipv6Addr::from_octets(*src).into(),

@@ -10,9 +10,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use ringmesh_wire::ip::{self, IpPacket, TCP, UDP};
-
 use crate::codel::{Codel, LINK};
+use crate::flow::Flow;
 
 /// A packet that was read, and waits for a send buffer or for the link.
 #[derive(Clone, Copy, Debug)]
@@ -158,11 +157,9 @@ impl<T: Copy> Fair<T> {
         &mut self.lines[place]
     }
 
-    /// Addresses, protocol and ports, as one number; what has no ports is one flow for each pair of addresses.
+    /// The packet's flow as one number.
     fn flow(&self, packet: &[u8]) -> u64 {
-        let Some(IpPacket { src, dst, header_len, protocol, .. }) = ip::peek(packet) else { return 0 };
-        let ports = matches!(protocol, TCP | UDP).then(|| packet.get(header_len..header_len + 4)).flatten();
-        self.keys.hash_one((src, dst, protocol, ports))
+        self.keys.hash_one(Flow::of(packet))
     }
 }
 

@@ -10,7 +10,9 @@
 mod codel;
 mod counters;
 mod fair;
+mod flow;
 mod gather;
+mod lanes;
 mod linger;
 mod lobby;
 mod mail;

@@ -172,7 +172,7 @@ pub(crate) fn steer(sockets: &[OwnedFd]) {
 /// Makes every worker's ring, disabled, while memory for it may still be locked.
 fn prepare_ports(
     office: &Office,
-    tun: &[OwnedFd],
+    tun: &[[OwnedFd; 2]],
     sockets: &[OwnedFd],
     offloads: u32,
 ) -> Result<Vec<Prepared>, String> {
@@ -180,9 +180,9 @@ fn prepare_ports(
         |fd: &OwnedFd| fd.try_clone().map_err(|error| format!("cannot copy a file descriptor: {error}"));
     let mut prepared = Vec::with_capacity(tun.len());
     for ((tun, socket), mail) in tun.iter().zip(sockets).zip(office.workers.iter()) {
+        let tun = [copy(&tun[0])?, copy(&tun[1])?];
         let wake = mail.bell.event().try_clone_to_owned().map_err(|error| error.to_string())?;
-        let fds =
-            PortFds { tun: copy(tun)?, sockets: vec![copy(socket)?], wake, offloads: switched_on(offloads) };
+        let fds = PortFds { tun, sockets: vec![copy(socket)?], wake, offloads: switched_on(offloads) };
         prepared.push(
             UringPort::prepare(fds, Limits::default())
                 .map_err(|error| format!("cannot set up io_uring: {error}"))?,

@@ -179,9 +179,7 @@ impl<P: Port> Worker<P> {
 
     /// Whether this is TCP. Other senders may not listen to a single loss, and would only lose.
     fn is_tcp(&mut self, span: Span) -> bool {
-        slice(self.port.region(), span)
-            .and_then(ip::peek)
-            .is_some_and(|header| header.protocol == ip::TCP)
+        slice(self.port.region(), span).and_then(ip::peek).is_some_and(|header| header.protocol == ip::TCP)
     }
 
     /// An authenticated packet moves the endpoint (paper, section 6.5 and section 2.1 on roaming).

@@ -76,7 +76,7 @@ pub(crate) struct Bells {
 pub(crate) struct Files {
     pub(crate) ifname: String,
     pub(crate) offloads: u32,
-    pub(crate) tun: Vec<OwnedFd>,
+    pub(crate) tun: Vec<[OwnedFd; 2]>,
     /// Set 0, in the order of the workers and that for letters last, and later sets as they came.
     pub(crate) sockets: Vec<Vec<OwnedFd>>,
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringmesh_abi::Rows;
-use ringmesh_io::{BufId, Event, Gso, Joiner, Port, Span, VnetHdr, clock};
+use ringmesh_io::{BufId, Event, Gso, Joiner, Port, Queue, Span, VnetHdr, clock};
 use ringmesh_tunnel::{Drop, PeerId};
 use ringmesh_wire::ip::{self, ecn};
 
@@ -18,6 +18,7 @@ use crate::{
     counters::Counters,
     fair::{Fair, Waiting},
     gather::Gather,
+    lanes::Lanes,
     linger::{self, Linger},
     mail::{Note, Order, SlowMail, WorkerMail},
     pace::Pace,
@@ -39,6 +40,7 @@ pub(crate) struct Worker<P: Port> {
     precedence: Precedence,
     linger: Linger,
     pub(crate) gather: Gather,
+    lanes: Lanes,
     /// For how long what is taken now was let gather.
     pub(crate) gathered: Duration,
     /// Bytes of TCP super-packets, both ways.
@@ -112,6 +114,7 @@ impl<P: Port> Worker<P> {
             precedence: Precedence::default(),
             linger: Linger::default(),
             gather: Gather::new(features.gather),
+            lanes: Lanes::default(),
             gathered: Duration::ZERO,
             tcp_bytes: 0,
             peers: Peers::default(),
@@ -220,10 +223,13 @@ impl<P: Port> Worker<P> {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Packet { buf, vnet, span } => {
+            Event::Packet { queue, buf, vnet, span } => {
                 self.counters.reads += 1;
                 self.tcp_bytes += tcp_bytes(vnet, span.len.into());
                 self.gather.outward(span.len);
+                if let Some(packet) = slice(self.port.region(), span) {
+                    self.lanes.on_read(queue, packet, self.now);
+                }
                 self.packet(buf, vnet, span);
             }
             Event::Datagrams { buf, span, segment, from, local, tos, socket, arrived } => {
@@ -509,6 +515,7 @@ impl<P: Port> Worker<P> {
 
     /// Gives what the joiner decided on to the port.
     pub(crate) fn queue_writes(&mut self) {
+        let drained = Queue::ALL.map(|queue| self.port.is_drained(queue));
         let mut start = 0;
         for &(vnet, end, packets) in &self.writes.ends {
             let pieces = self.writes.pieces.get(start..end).unwrap_or_default();
@@ -517,7 +524,9 @@ impl<P: Port> Worker<P> {
             self.counters.rx_bytes += bytes;
             self.tcp_bytes += tcp_bytes(vnet, bytes);
             self.counters.writes += 1;
-            self.port.write(vnet, pieces, packets);
+            let head = pieces.first().and_then(|head| slice(self.port.region(), *head)).unwrap_or_default();
+            let queue = self.lanes.choose(head, self.now, |queue| drained[queue as usize]);
+            self.port.write(queue, vnet, pieces, packets);
             start = end;
         }
         self.writes.ends.clear();

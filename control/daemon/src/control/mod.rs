@@ -39,7 +39,7 @@ use report::Ledger;
 pub struct Options {
     /// The interface.
     pub name: IfName,
-    /// Workers, and so TUN queues; `None` means one per core.
+    /// Workers; `None` means one per core.
     pub workers: Option<u32>,
     /// The MTU in bytes; `None` means 1,420.
     pub mtu: Option<u16>,

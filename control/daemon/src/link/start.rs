@@ -28,7 +28,7 @@ pub(crate) struct Kit {
 }
 
 impl Kit {
-    /// One worker per queue.
+    /// One worker for each pair of queues.
     pub(crate) fn workers(&self) -> u32 {
         self.tun.queues.len() as u32
     }
@@ -50,7 +50,7 @@ pub(crate) async fn start(kit: &Kit, ifname: &str) -> Result<Plane, Problem> {
         offloads: kit.tun.offloads,
         uid: 0,
     };
-    let queues = kit.tun.queues.iter().map(AsFd::as_fd);
+    let queues = kit.tun.queues.iter().flatten().map(AsFd::as_fd);
     let shared = [memory_fd.as_fd(), plane_bell.as_fd(), bell.as_fd(), kit.listener.as_fd()];
     let fds: Vec<BorrowedFd<'_>> = queues.chain(kit.sockets.fds()).chain(shared).collect();
     link.send(&message, &fds).map_err(|error| Problem::Plane(error.to_string()))?;

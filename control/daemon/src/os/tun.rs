@@ -33,40 +33,42 @@ const OFFLOAD_LADDER: [libc::c_uint; 4] = [
     0,
 ];
 
-/// An open TUN device: one queue per worker.
+/// An open TUN device: two queues per worker, one for bulk and one for all else.
 #[derive(Debug)]
 pub(crate) struct Tun {
     /// The queues, blocking, for io_uring.
-    pub(crate) queues: Vec<OwnedFd>,
+    pub(crate) queues: Vec<[OwnedFd; 2]>,
     /// The `TUN_F_*` bits that the kernel took.
     pub(crate) offloads: u32,
 }
 
 impl Tun {
-    /// Makes the device `name` with `queues` queues and sets its MTU. The link stays down.
-    pub(crate) fn create(name: &IfName, queues: u32, mtu: u16) -> Result<Self, Problem> {
+    /// Makes the device `name` for so many workers and sets its MTU. The link stays down.
+    pub(crate) fn create(name: &IfName, workers: u32, mtu: u16) -> Result<Self, Problem> {
         let first = open_first(name)?;
         let offloads = set_offloads(first.as_fd()).doing("asking the TUN device for segment offload")?;
-        let mut device = Self { queues: vec![first], offloads };
-        for _ in 1..queues {
-            device.queues.push(open_queue(name, 0)?);
+        let mut device = Self { queues: vec![[first, open_queue(name, 0)?]], offloads };
+        for _ in 1..workers {
+            device.queues.push([open_queue(name, 0)?, open_queue(name, 0)?]);
         }
-        for queue in &device.queues {
+        for queue in device.queues.iter().flatten() {
             set_header_len(queue.as_fd()).doing("setting the TUN device's virtio header length")?;
         }
-        set_mtu(name, device.queues[0].as_fd(), mtu)?;
+        if let Some([queue, _]) = device.queues.first() {
+            set_mtu(name, queue.as_fd(), mtu)?;
+        }
         Ok(device)
     }
 
     /// The device of queues that a running data plane handed back.
-    pub(crate) fn adopt(queues: Vec<OwnedFd>, offloads: u32) -> Self {
+    pub(crate) fn adopt(queues: Vec<[OwnedFd; 2]>, offloads: u32) -> Self {
         Self { queues, offloads }
     }
 
     /// What has become of the device; a queue answers even after a move to another network namespace.
     pub(crate) fn fate(&self) -> Fate {
         let mut request = Request::new(None, 0);
-        let Some(queue) = self.queues.first() else { return Fate::Deleted };
+        let Some([queue, _]) = self.queues.first() else { return Fate::Deleted };
         match ioctl(queue.as_fd(), libc::TUNGETIFF, &raw mut request) {
             Ok(()) => Fate::Alive { name: request.name() },
             Err(_) => Fate::Deleted,
@@ -82,7 +84,7 @@ impl Tun {
 
     /// The network namespace in which the device is now.
     pub(crate) fn namespace(&self) -> io::Result<OwnedFd> {
-        let queue = self.queues.first().ok_or(io::ErrorKind::NotFound)?;
+        let [queue, _] = self.queues.first().ok_or(io::ErrorKind::NotFound)?;
         // SAFETY: TUNGETDEVNETNS takes no argument and returns a new descriptor or -1.
         let fd = unsafe { libc::ioctl(queue.as_raw_fd(), libc::TUNGETDEVNETNS, 0) };
         if fd < 0 {

@@ -24,13 +24,13 @@ fn send_raw(link: &Link, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
 #[test]
 fn many_fds_arrive_in_order_and_close_on_exec() {
     let (control, plane) = Link::pair().expect("a pair");
-    let files: Vec<_> = (0..36).map(|_| null()).collect();
+    let files: Vec<_> = (0..52).map(|_| null()).collect();
     let message =
         ToPlane::Start { generation: 5, ifname: "rm0".into(), workers: 16, sockets: 16, offloads: 0, uid: 0 };
     let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
     control.send(&message, &borrowed).expect("sent");
     let (received, fds) = plane.recv::<ToPlane>().expect("received");
-    assert_eq!((received, fds.len()), (message, 36));
+    assert_eq!((received, fds.len()), (message, 52));
     for fd in &fds {
         let flags = rustix::io::fcntl_getfd(fd).expect("an open fd");
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));

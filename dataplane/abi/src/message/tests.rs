@@ -7,7 +7,7 @@ fn ifname() -> impl Strategy<Value = String> {
 }
 
 fn counts() -> impl Strategy<Value = (u16, u16)> {
-    (1..=WORKERS_MAX as u16).prop_flat_map(|workers| (Just(workers), 0..=workers * SOCKETS_PER_WORKER))
+    (1..=WORKERS_MAX as u16).prop_flat_map(|workers| (Just(workers), 0..=workers + 1))
 }
 
 fn to_plane() -> impl Strategy<Value = ToPlane> {
@@ -23,7 +23,7 @@ fn to_plane() -> impl Strategy<Value = ToPlane> {
             }
         ),
         any::<u64>().prop_map(|generation| ToPlane::Attach { generation }),
-        (0..SOCKETS_MAX, 0..=128_u16).prop_map(|(set, count)| ToPlane::Sockets { set, count }),
+        (0..SOCKETS_MAX, 0..=WORKERS_MAX as u16 + 1).prop_map(|(set, count)| ToPlane::Sockets { set, count }),
         Just(ToPlane::Dump),
         Just(ToPlane::Rebuilt),
         Just(ToPlane::Stop),
@@ -37,7 +37,8 @@ fn from_plane() -> impl Strategy<Value = FromPlane> {
         (ifname(), counts(), any::<u32>()).prop_map(|(ifname, (workers, sockets), offloads)| {
             FromPlane::Hello { ifname, workers, sockets, offloads }
         }),
-        (0..SOCKETS_MAX, 0..=128_u16).prop_map(|(set, count)| FromPlane::Sockets { set, count }),
+        (0..SOCKETS_MAX, 0..=WORKERS_MAX as u16 + 1)
+            .prop_map(|(set, count)| FromPlane::Sockets { set, count }),
         samples::command().prop_map(FromPlane::State),
         Just(FromPlane::End),
         Just(FromPlane::Moved),
@@ -130,10 +131,10 @@ fn long_texts_are_cut_between_characters() {
 #[test]
 fn the_fullest_start_fits_into_one_message() {
     let workers = WORKERS_MAX as u16;
-    let sockets = workers * SOCKETS_PER_WORKER;
+    let sockets = workers + 1;
     let start =
         ToPlane::Start { generation: 0, ifname: String::new(), workers, sockets, offloads: 0, uid: 0 };
-    assert_eq!(start.fds(), 196);
+    assert_eq!(start.fds(), 197);
     assert!(start.fds() <= FDS_MAX);
 }
 
@@ -141,10 +142,10 @@ fn the_fullest_start_fits_into_one_message() {
 fn fds_are_sorted_only_when_their_number_fits() {
     let fds =
         |count| (0..count).map(|_| OwnedFd::from(std::fs::File::open("/dev/null").expect("null"))).collect();
-    for (count, fits) in [(8, false), (9, true), (10, false)] {
+    for (count, fits) in [(10, false), (11, true), (12, false)] {
         assert_eq!(StartFds::sort(2, 3, fds(count)).is_some(), fits, "start with {count}");
     }
-    for (count, fits) in [(5, false), (6, true), (7, false)] {
+    for (count, fits) in [(7, false), (8, true), (9, false)] {
         assert_eq!(HelloFds::sort(2, 3, fds(count)).is_some(), fits, "hello with {count}");
     }
     for (count, fits) in [(2, false), (3, true), (4, false)] {

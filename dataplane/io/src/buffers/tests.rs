@@ -1,8 +1,14 @@
 use super::*;
 
 fn three_of_each() -> Buffers {
-    let limits = Limits { tun_buffers: 3, datagram_buffers: 3, spare_buffers: 3, ..Limits::default() };
-    Buffers::new(&limits, [50, 0]).expect("a little memory")
+    let limits = Limits {
+        bulk_buffers: 3,
+        quick_buffers: 3,
+        datagram_buffers: 3,
+        spare_buffers: 3,
+        ..Limits::default()
+    };
+    Buffers::new(&limits, 50).expect("a little memory")
 }
 
 fn span(buf: BufId, offset: u32, len: u32) -> Span {
@@ -22,33 +28,35 @@ fn stock(buffers: &Buffers, group: Group) -> Vec<u16> {
 #[test]
 fn each_group_gets_its_own_and_only_takes_its_own() {
     let mut buffers = three_of_each();
-    assert_eq!(stock(&buffers, Group::Tun), [0, 1, 2]);
-    assert_eq!(stock(&buffers, Group::Datagrams), [3, 4, 5]);
-    assert_eq!(buffers.take(Group::Tun, 0, 1), Some((BufId(0), 50)));
-    assert_eq!(buffers.take(Group::Tun, 0, 1), None, "taken already");
-    assert_eq!(buffers.take(Group::Tun, 3, 1), None, "of the other group");
-    assert_eq!(buffers.take(Group::Datagrams, 6, 1), None, "a spare one");
+    assert_eq!(stock(&buffers, Group::Bulk), [0, 1, 2]);
+    assert_eq!(stock(&buffers, Group::Quick), [3, 4, 5]);
+    assert_eq!(stock(&buffers, Group::Datagrams), [6, 7, 8]);
+    assert_eq!(buffers.take(Group::Bulk, 0, 1), Some((BufId(0), 50)));
+    assert_eq!(buffers.take(Group::Bulk, 0, 1), None, "taken already");
+    assert_eq!(buffers.take(Group::Bulk, 3, 1), None, "of the other group");
+    assert_eq!(buffers.take(Group::Datagrams, 9, 1), None, "a spare one");
     assert_eq!(buffers.take(Group::Datagrams, 999, 1), None, "of no one");
-    assert_eq!(buffers.take(Group::Datagrams, 3, 1), Some((BufId(3), 3 * BUFFER_STRIDE)));
+    assert_eq!(buffers.take(Group::Quick, 3, 1), Some((BufId(3), 3 * BUFFER_STRIDE + 50)));
+    assert_eq!(buffers.take(Group::Datagrams, 6, 1), Some((BufId(6), 6 * BUFFER_STRIDE)));
     buffers.release(BufId(0));
     buffers.refill();
-    assert_eq!(stock(&buffers, Group::Tun), [1, 2, 0]);
+    assert_eq!(stock(&buffers, Group::Bulk), [1, 2, 0]);
     assert!(buffers.is_stocked(Group::Datagrams));
 }
 
 #[test]
 fn a_released_buffer_rests_until_its_last_write() {
     let mut buffers = three_of_each();
-    let (buf, _) = buffers.take(Group::Tun, 0, 1).expect("stocked");
+    let (buf, _) = buffers.take(Group::Bulk, 0, 1).expect("stocked");
     let pins: Vec<u16> = (0..3).map(|i| buffers.pin(span(buf, 100 * i, 100)).expect("held")).collect();
     buffers.release(buf);
     for pin in pins {
         buffers.refill();
-        assert_eq!(stock(&buffers, Group::Tun), [1, 2]);
+        assert_eq!(stock(&buffers, Group::Bulk), [1, 2]);
         buffers.unpin(pin);
     }
     buffers.refill();
-    assert_eq!(stock(&buffers, Group::Tun), [1, 2, 0]);
+    assert_eq!(stock(&buffers, Group::Bulk), [1, 2, 0]);
 }
 
 #[test]
@@ -66,12 +74,12 @@ fn a_write_that_ends_first_gives_nothing_back() {
 #[test]
 fn only_spans_inside_one_buffer_in_use_are_pinned() {
     let mut buffers = three_of_each();
-    let (buf, _) = buffers.take(Group::Tun, 0, 1).expect("stocked");
+    let (buf, _) = buffers.take(Group::Bulk, 0, 1).expect("stocked");
     let stride = BUFFER_STRIDE as u32;
     for (bad, why) in [
         (span(buf, 1, stride), "over its end"),
         (span(BufId(1), 0, 10), "the kernel's"),
-        (Span { start: 9 * stride, len: 1 }, "beyond the region"),
+        (Span { start: 12 * stride, len: 1 }, "beyond the region"),
         (Span { start: u32::MAX, len: u32::MAX }, "beyond everything"),
     ] {
         assert_eq!(buffers.pin(bad), None, "{why}");
@@ -94,21 +102,21 @@ fn relief_is_told_once_after_there_was_nothing_to_borrow() {
 fn numbers_survive_many_rounds() {
     let mut buffers = three_of_each();
     for _ in 0..1_000 {
-        let next = stock(&buffers, Group::Tun)[0];
-        let (buf, _) = buffers.take(Group::Tun, next, 1).expect("stocked");
+        let next = stock(&buffers, Group::Bulk)[0];
+        let (buf, _) = buffers.take(Group::Bulk, next, 1).expect("stocked");
         buffers.release(buf);
         buffers.refill();
     }
-    let mut left = stock(&buffers, Group::Tun);
+    let mut left = stock(&buffers, Group::Bulk);
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2]);
 }
 
 /// Takes everything that is lent, each filled with `len` bytes, and gives it back; how many there were.
 fn go_round(buffers: &mut Buffers, len: usize) -> usize {
-    let numbers = stock(buffers, Group::Tun);
+    let numbers = stock(buffers, Group::Bulk);
     let taken: Vec<BufId> =
-        numbers.iter().map(|index| buffers.take(Group::Tun, *index, len).expect("stocked").0).collect();
+        numbers.iter().map(|index| buffers.take(Group::Bulk, *index, len).expect("stocked").0).collect();
     taken.into_iter().for_each(|buf| buffers.release(buf));
     buffers.refill();
     numbers.len()
@@ -116,7 +124,7 @@ fn go_round(buffers: &mut Buffers, len: usize) -> usize {
 
 #[test]
 fn small_packets_open_the_window_and_large_ones_close_it() {
-    let mut buffers = Buffers::new(&Limits::default(), [0, 0]).expect("a little memory");
+    let mut buffers = Buffers::new(&Limits::default(), 0).expect("a little memory");
     let small: Vec<usize> = (0..4).map(|_| go_round(&mut buffers, 1_420)).collect();
     assert_eq!(small, [4, 8, 16, 32]);
     let large: Vec<usize> = (0..4).map(|_| go_round(&mut buffers, 65_000)).collect();
@@ -127,10 +135,10 @@ fn small_packets_open_the_window_and_large_ones_close_it() {
 
 #[test]
 fn large_packets_go_round_in_few_buffers() {
-    let mut buffers = Buffers::new(&Limits::default(), [0, 0]).expect("a little memory");
+    let mut buffers = Buffers::new(&Limits::default(), 0).expect("a little memory");
     let mut used = std::collections::BTreeSet::new();
     for _ in 0..50 {
-        used.extend(stock(&buffers, Group::Tun));
+        used.extend(stock(&buffers, Group::Bulk));
         go_round(&mut buffers, 65_000);
     }
     assert_eq!(used.len(), 4);

@@ -2,11 +2,14 @@ use super::*;
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// A ring over one eventfd in the first place, with nothing in the second.
+/// The place of the file in the ring of a test.
+const QUEUE: Fixed = queue_place(Queue::Bulk);
+
+/// A ring over one eventfd in the first place, with nothing in the others.
 fn ring(restricted: bool) -> (Ring, OwnedFd) {
     let fd = eventfd(1, EventfdFlags::empty()).expect("eventfd");
     let (mut ring, _) = Ring::new(&Limits::default()).expect("a ring");
-    ring.register_files(&[fd.as_raw_fd(), -1]).expect("files");
+    ring.register_files(&[fd.as_raw_fd(), -1, -1]).expect("files");
     if restricted {
         assert!(ring.restrict());
     }
@@ -27,7 +30,7 @@ fn ask(ring: &mut Ring, entry: squeue::Entry) -> i32 {
 }
 
 fn read(word: &mut u64, flags: Flags) -> squeue::Entry {
-    opcode::Read::new(TUN, std::ptr::from_mut(word).cast(), 8).build().clear_flags().flags(flags)
+    opcode::Read::new(QUEUE, std::ptr::from_mut(word).cast(), 8).build().clear_flags().flags(flags)
 }
 
 #[test]
@@ -53,8 +56,8 @@ fn everything_else_is_refused() {
         ("nop", opcode::Nop::new().build().flags(fixed)),
         ("open", opcode::OpenAt::new(io_uring::types::Fd(libc::AT_FDCWD), path).build().flags(fixed)),
         ("socket", opcode::Socket::new(libc::AF_INET, libc::SOCK_DGRAM, 0).build().flags(fixed)),
-        ("connect", opcode::Connect::new(TUN, std::ptr::null(), 0).build()),
-        ("close", opcode::Close::new(TUN).build().flags(fixed)),
+        ("connect", opcode::Connect::new(QUEUE, std::ptr::null(), 0).build()),
+        ("close", opcode::Close::new(QUEUE).build().flags(fixed)),
         (
             "a file that is not registered",
             opcode::Read::new(plain, std::ptr::from_mut(&mut word).cast(), 8).build(),

@@ -8,7 +8,8 @@ use super::World;
 use crate::limits::BUFFER_STRIDE;
 use crate::slots::Slots;
 use crate::{
-    BufId, DATAGRAM_MAX, Destination, Event, Features, Limits, Port, SEGMENTS_MAX, SlotId, Span, VnetHdr,
+    BufId, DATAGRAM_MAX, Destination, Event, Features, Limits, Port, Queue, SEGMENTS_MAX, SlotId, Span,
+    VnetHdr,
 };
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A packet, or super-packet, that was written to the TUN device.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Written {
+    /// The queue that it was written through.
+    pub queue: Queue,
     /// Its virtio header.
     pub vnet: VnetHdr,
     /// The packet.
@@ -66,7 +69,7 @@ pub struct SimPort {
 impl SimPort {
     pub(super) fn new(world: World, addresses: &[SocketAddr], limits: Limits) -> io::Result<Self> {
         limits.check()?;
-        let bounds = [limits.tun_buffers, limits.tun_buffers + limits.datagram_buffers];
+        let bounds = [limits.bulk_buffers, limits.bulk_buffers + limits.datagram_buffers];
         let count = bounds[1] + limits.spare_buffers;
         addresses.iter().for_each(|address| world.network().claim(*address));
         Ok(Self {
@@ -163,7 +166,8 @@ impl SimPort {
         {
             let len = packet.len().min(BUFFER_STRIDE);
             self.region[start..start + len].copy_from_slice(&packet[..len]);
-            events.push(Event::Packet { buf, vnet, span: Span { start: start as u32, len: len as u32 } });
+            let span = Span { start: start as u32, len: len as u32 };
+            events.push(Event::Packet { queue: Queue::Quick, buf, vnet, span });
         }
     }
 
@@ -263,14 +267,18 @@ impl Port for SimPort {
         self.slots.free(slot);
     }
 
-    fn write(&mut self, vnet: VnetHdr, pieces: &[Span], packets: u32) {
+    fn is_drained(&self, _queue: Queue) -> bool {
+        self.fed.is_empty()
+    }
+
+    fn write(&mut self, queue: Queue, vnet: VnetHdr, pieces: &[Span], packets: u32) {
         if self.gone {
             return self.early.push(Event::WriteFailed { packets, errno: libc::EBADFD });
         }
         self.written_bytes += pieces.iter().map(|piece| u64::from(piece.len)).sum::<u64>();
         if self.keep_written {
             let bytes = pieces.iter().flat_map(|piece| &self.region[piece.range()]).copied().collect();
-            self.written.push(Written { vnet, bytes, packets });
+            self.written.push(Written { queue, vnet, bytes, packets });
         }
     }
 

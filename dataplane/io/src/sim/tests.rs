@@ -1,6 +1,6 @@
 use super::*;
 use crate::Span;
-use crate::{Destination, Event, Port, VnetHdr};
+use crate::{Destination, Event, Port, Queue, VnetHdr};
 
 const LEFT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 51_820);
 const RIGHT: SocketAddr =
@@ -106,7 +106,7 @@ fn jitter_alone_keeps_order_and_delay() {
 
 #[test]
 fn slots_and_buffers_are_as_scarce_as_the_limits_say() {
-    let limits = Limits { slots: 2, tun_buffers: 2, spare_buffers: 1, ..Limits::default() };
+    let limits = Limits { slots: 2, bulk_buffers: 2, spare_buffers: 1, ..Limits::default() };
     let (_, mut left, _right) = pair(1, Conditions::PERFECT, limits).expect("memory");
     send(&mut left, RIGHT, 0..1);
     send(&mut left, RIGHT, 1..2);
@@ -149,11 +149,14 @@ fn the_rest_of_the_machine_is_played_by_the_test() {
     let (spare, span) = left.borrow().expect("a spare buffer");
     left.region()[span.range()][..3].copy_from_slice(b"abc");
     let (a, c) = (Span { len: 1, ..span }, Span { start: span.start + 2, len: 1 });
-    left.write(VnetHdr::NONE, &[c, a], 1);
+    left.write(Queue::Quick, VnetHdr::NONE, &[c, a], 1);
     left.release(spare);
-    assert_eq!(left.take_written(), [Written { vnet: VnetHdr::NONE, bytes: b"ca".to_vec(), packets: 1 }]);
+    assert_eq!(
+        left.take_written(),
+        [Written { queue: Queue::Quick, vnet: VnetHdr::NONE, bytes: b"ca".to_vec(), packets: 1 }]
+    );
     left.delete_tun();
-    left.write(VnetHdr::NONE, &[], 1);
+    left.write(Queue::Quick, VnetHdr::NONE, &[], 1);
     assert_eq!(turn(&mut left), [Event::Gone, Event::WriteFailed { packets: 1, errno: libc::EBADFD }]);
 }
 

@@ -118,25 +118,37 @@ const TUN_F_USO4: libc::c_uint = 0x20;
 const TUN_F_USO6: libc::c_uint = 0x40;
 
 /// A TUN device into which nobody sends anything by himself, for tests of everything else.
-pub(crate) fn quiet_tun() -> OwnedFd {
-    let fd = tun("rmp-q", 70);
+pub(crate) fn quiet_tun() -> [OwnedFd; 2] {
+    let queues = tun("rmp-q", 70);
     run("sysctl -qw net.ipv6.conf.rmp-q.disable_ipv6=1");
     let mut greeting = [0; 2_048];
     // What the kernel has sent so far, when it came up.
-    while rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&Timespec::default())) == Ok(1) {
-        rustix::io::read(&fd, &mut greeting).expect("a packet");
+    for fd in &queues {
+        while rustix::event::poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&Timespec::default())) == Ok(1)
+        {
+            rustix::io::read(fd, &mut greeting).expect("a packet");
+        }
     }
-    fd
+    queues
 }
 
-/// Opens a TUN device with a virtio header and all offloads, up, with addresses `10.{net}.0.1/24` and
+/// Opens a TUN device of two queues with a virtio header and all offloads, up, with addresses `10.{net}.0.1/24` and
 /// `fd{net}::1/64` (net in two digits).
-pub(crate) fn tun(name: &str, net: u8) -> OwnedFd {
+pub(crate) fn tun(name: &str, net: u8) -> [OwnedFd; 2] {
+    let queues = [open_queue(name), open_queue(name)];
+    run(&format!("ip addr add 10.{net}.0.1/24 dev {name}"));
+    run(&format!("ip addr add fd{net:02}::1/64 dev {name} nodad"));
+    run(&format!("ip link set {name} up"));
+    queues
+}
+
+fn open_queue(name: &str) -> OwnedFd {
     let fd: OwnedFd =
         File::options().read(true).write(true).open("/dev/net/tun").expect("/dev/net/tun").into();
     let mut request = InterfaceRequest {
         name: [0; libc::IFNAMSIZ],
-        flags: (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short,
+        flags: (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_MULTI_QUEUE)
+            as libc::c_short,
         rest: [0; 22],
     };
     request.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -146,9 +158,6 @@ pub(crate) fn tun(name: &str, net: u8) -> OwnedFd {
         assert_eq!(libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request), 0, "TUNSETIFF");
         assert_eq!(libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, offloads), 0, "TUNSETOFFLOAD");
     }
-    run(&format!("ip addr add 10.{net}.0.1/24 dev {name}"));
-    run(&format!("ip addr add fd{net:02}::1/64 dev {name} nodad"));
-    run(&format!("ip link set {name} up"));
     fd
 }
 
@@ -217,11 +226,11 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn new(tun: OwnedFd, sockets: Vec<Socket>, limits: Limits) -> Self {
+    pub(crate) fn new(tun: [OwnedFd; 2], sockets: Vec<Socket>, limits: Limits) -> Self {
         Self::with(tun, sockets, limits, OFFLOADS)
     }
 
-    pub(crate) fn with(tun: OwnedFd, sockets: Vec<Socket>, limits: Limits, offloads: Offloads) -> Self {
+    pub(crate) fn with(tun: [OwnedFd; 2], sockets: Vec<Socket>, limits: Limits, offloads: Offloads) -> Self {
         let wake = eventfd(0, EventfdFlags::CLOEXEC).expect("eventfd");
         let sockets = sockets.into_iter().map(OwnedFd::from).collect();
         let fds = PortFds { tun, sockets, wake: wake.try_clone().expect("dup"), offloads };

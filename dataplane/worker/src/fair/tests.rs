@@ -1,5 +1,7 @@
-use super::*;
 use proptest::prelude::*;
+use ringmesh_wire::ip::UDP;
+
+use super::*;
 
 /// An IPv4 UDP packet of a flow, of `len` bytes.
 fn packet(flow: u16, len: usize) -> Vec<u8> {

@@ -78,15 +78,21 @@ fn a_bad_start_is_told_before_anything_is_given_up() {
             1,
             2,
             control.generation() ^ 2,
-            fds(&[&tun], &[&socket, &tun], &memory),
+            fds(&[&tun, &tun], &[&socket, &tun], &memory),
         ),
-        ("another memory", 1, 2, control.generation(), fds(&[&tun], &[&socket, &tun], &other_memory)),
+        ("another memory", 1, 2, control.generation(), fds(&[&tun, &tun], &[&socket, &tun], &other_memory)),
         ("no memory at all", 1, 2, control.generation(), {
             let file = Bell::new().expect("an eventfd").as_fd().try_clone_to_owned().expect("a copy");
-            fds(&[&tun], &[&socket, &tun], &file)
+            fds(&[&tun, &tun], &[&socket, &tun], &file)
         }),
-        ("no socket for letters", 1, 1, control.generation(), fds(&[&tun], &[&socket], &memory)),
-        ("files that are no sockets", 1, 2, control.generation(), fds(&[&tun], &[&socket, &tun], &memory)),
+        ("no socket for letters", 1, 1, control.generation(), fds(&[&tun, &tun], &[&socket], &memory)),
+        (
+            "files that are no sockets",
+            1,
+            2,
+            control.generation(),
+            fds(&[&tun, &tun], &[&socket, &tun], &memory),
+        ),
     ];
     for (what, workers, sockets, generation, fds) in cases {
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();

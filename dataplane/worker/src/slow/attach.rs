@@ -122,8 +122,15 @@ impl Slow {
             sockets: first.len() as u16,
             offloads: self.files.offloads,
         };
-        let fds: Vec<BorrowedFd<'_>> =
-            self.files.tun.iter().chain(first).map(AsFd::as_fd).chain([self.listener.as_fd()]).collect();
+        let fds: Vec<BorrowedFd<'_>> = self
+            .files
+            .tun
+            .iter()
+            .flatten()
+            .chain(first)
+            .map(AsFd::as_fd)
+            .chain([self.listener.as_fd()])
+            .collect();
         link.send_within(&hello, &fds, SENDING_MAX)?;
         for (set, sockets) in
             (0..).zip(&self.files.sockets).skip(1).filter(|(_, sockets)| !sockets.is_empty())

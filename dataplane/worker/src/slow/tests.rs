@@ -71,7 +71,7 @@ impl Side {
             files: Files {
                 ifname: "ring0".to_owned(),
                 offloads: 5,
-                tun: (0..workers).map(|_| some_file()).collect(),
+                tun: (0..workers).map(|_| [some_file(), some_file()]).collect(),
                 sockets: vec![copies],
             },
             about: About { pid: 7, uid: 8, start: Duration::from_nanos(9), hardening: Hardening::default() },

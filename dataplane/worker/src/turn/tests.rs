@@ -200,8 +200,8 @@ fn a_rekey_under_traffic_loses_nothing() {
 #[test]
 fn back_pressure_loses_nothing_and_keeps_order() {
     for slots in [1, 2, 3] {
-        for (tun_buffers, datagram_buffers, spare_buffers) in [(1, 1, 1), (4, 2, 2), (32, 32, 8)] {
-            let limits = Limits { slots, tun_buffers, datagram_buffers, spare_buffers, ..Limits::default() };
+        for (bulk_buffers, datagram_buffers, spare_buffers) in [(1, 1, 1), (4, 2, 2), (32, 32, 8)] {
+            let limits = Limits { slots, bulk_buffers, datagram_buffers, spare_buffers, ..Limits::default() };
             let mut pair = Pair::joined(1, Conditions::PERFECT, limits);
             let case = format!("{limits:?}");
             let mut forth = Vec::new();
@@ -355,7 +355,7 @@ fn a_full_queue_between_workers_drops_and_counts() {
 
 #[test]
 fn packets_wait_and_are_handed_over_under_back_pressure_in_order() {
-    let limits = Limits { slots: 1, spare_buffers: 2, tun_buffers: 2, ..Limits::default() };
+    let limits = Limits { slots: 1, spare_buffers: 2, bulk_buffers: 2, ..Limits::default() };
     let world = World::new(1, Conditions::PERFECT);
     let mut left = Node::new(&world, &[LEFT], Limits::default());
     let mut right = Node::new(&world, &[RIGHT, OTHER], limits);

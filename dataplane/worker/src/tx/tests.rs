@@ -83,7 +83,7 @@ fn equal_sizes_share_a_send_and_order_is_kept() {
         (&[1420; 46], 2),
     ];
     for (sizes, sends) in table {
-        let limits = Limits { tun_buffers: 128, ..Limits::default() };
+        let limits = Limits { bulk_buffers: 128, ..Limits::default() };
         let mut solo = Solo::joined(limits);
         let sent: Vec<_> = (0..).zip(*sizes).map(|(seed, len)| inner(*len, seed)).collect();
         sent.iter().for_each(|packet| solo.node.feed(0, VnetHdr::NONE, packet));
