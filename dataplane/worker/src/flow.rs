@@ -27,3 +27,19 @@ impl Flow {
         Self { protocol, from: from.min(to), to: from.max(to) }
     }
 }
+
+/// Whether this is a TCP segment that only acknowledges (RFC 9293, section 3.1).
+pub(crate) fn is_acknowledgement(packet: &[u8]) -> bool {
+    let Some(IpPacket { header_len, protocol: TCP, len, .. }) = ip::peek(packet) else { return false };
+    let fields = packet.get(header_len + DATA_OFFSET_AT..);
+    fields
+        .and_then(|fields| fields.first_chunk())
+        .is_some_and(|[offset, flags]| *flags == ACK && len == header_len + usize::from(offset >> 4) * 4)
+}
+
+/// Where in a TCP header the byte with the data offset is; the flags follow.
+const DATA_OFFSET_AT: usize = 12;
+const ACK: u8 = 0x10;
+
+#[cfg(test)]
+mod tests;

@@ -45,14 +45,15 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// A packet was read, the kernel's super-packet perhaps.
-    pub(crate) fn on_read(&mut self, queue: Queue, packet: &[u8], now: Duration) {
-        let Some(flow) = Flow::of(packet) else { return };
+    /// A packet was read, the kernel's super-packet perhaps. Says whether it has been left behind: its flow moved to the quick queue
+    /// in the moment between the last look into the queue of this one and the write that moved it.
+    pub(crate) fn on_read(&mut self, queue: Queue, packet: &[u8], now: Duration) -> bool {
+        let Some(flow) = Flow::of(packet) else { return false };
         let place = self.place(flow);
-        place.queue = queue;
         if packet.len() >= BULK_LEN {
             place.bulk_until = now + BULK_TIME;
         }
+        std::mem::replace(&mut place.queue, queue) == Queue::Quick && queue == Queue::Bulk
     }
 
     /// Where the packet that begins with `head` is to be written. `drained` says of a queue whether nothing waits in it.

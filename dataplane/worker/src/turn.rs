@@ -17,6 +17,7 @@ use crate::{
     codel::{Codel, PROCESSOR},
     counters::Counters,
     fair::{Fair, Waiting},
+    flow,
     gather::Gather,
     lanes::Lanes,
     linger::{self, Linger},
@@ -170,6 +171,7 @@ impl<P: Port> Worker<P> {
         self.take_parcels();
         self.look_ahead(events);
         self.look_ahead_in(events);
+        self.take_quick(events);
         for event in events.drain(..) {
             self.handle_event(event);
         }
@@ -213,6 +215,29 @@ impl<P: Port> Worker<P> {
         idle
     }
 
+    /// Takes what was read from the quick queue, and lets it leave before bulk is sealed and opened. A bare acknowledgement
+    /// goes with the rest: a send of its own would cost more than the moment is worth.
+    fn take_quick(&mut self, events: &mut Vec<Event>) {
+        let (mut first, mut hurries) = (true, false);
+        for event in events.iter() {
+            let Event::Packet { queue, span, .. } = *event else { continue };
+            let Some(packet) = slice(self.port.region(), span) else { continue };
+            first &= !self.lanes.on_read(queue, packet, self.now);
+            hurries |= queue == Queue::Quick && !flow::is_acknowledgement(packet);
+        }
+        if !first {
+            return;
+        }
+        for event in events.extract_if(.., |event| matches!(event, Event::Packet { queue: Queue::Quick, .. }))
+        {
+            self.handle_event(event);
+        }
+        if hurries && !events.is_empty() {
+            self.flush_run();
+            self.port.hurry();
+        }
+    }
+
     fn ask_for_precedence(&mut self) {
         let Counters { reads, receives, .. } = self.counters;
         let moved = Moved { bytes: self.tcp_bytes, deliveries: reads + receives };
@@ -223,13 +248,10 @@ impl<P: Port> Worker<P> {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Packet { queue, buf, vnet, span } => {
+            Event::Packet { buf, vnet, span, .. } => {
                 self.counters.reads += 1;
                 self.tcp_bytes += tcp_bytes(vnet, span.len.into());
                 self.gather.outward(span.len);
-                if let Some(packet) = slice(self.port.region(), span) {
-                    self.lanes.on_read(queue, packet, self.now);
-                }
                 self.packet(buf, vnet, span);
             }
             Event::Datagrams { buf, span, segment, from, local, tos, socket, arrived } => {

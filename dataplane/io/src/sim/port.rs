@@ -56,7 +56,7 @@ pub struct SimPort {
     slots: Slots,
     /// Slots whose sends end with the next turn.
     sent: Vec<SlotId>,
-    fed: VecDeque<(VnetHdr, Vec<u8>)>,
+    fed: VecDeque<(Queue, VnetHdr, Vec<u8>)>,
     written: Vec<Written>,
     written_bytes: u64,
     keep_written: bool,
@@ -113,7 +113,12 @@ impl SimPort {
 
     /// A program on this machine sends a packet into the tunnel, or the kernel a super-packet.
     pub fn feed(&mut self, vnet: VnetHdr, packet: &[u8]) {
-        self.fed.push_back((vnet, packet.to_vec()));
+        self.feed_to(Queue::Quick, vnet, packet);
+    }
+
+    /// The same, and the kernel puts it into this queue.
+    pub fn feed_to(&mut self, queue: Queue, vnet: VnetHdr, packet: &[u8]) {
+        self.fed.push_back((queue, vnet, packet.to_vec()));
     }
 
     /// Packets fed and not read yet.
@@ -162,12 +167,12 @@ impl SimPort {
     fn read(&mut self, events: &mut Vec<Event>) {
         while !self.fed.is_empty()
             && let Some((buf, start)) = self.take_buffer(0)
-            && let Some((vnet, packet)) = self.fed.pop_front()
+            && let Some((queue, vnet, packet)) = self.fed.pop_front()
         {
             let len = packet.len().min(BUFFER_STRIDE);
             self.region[start..start + len].copy_from_slice(&packet[..len]);
             let span = Span { start: start as u32, len: len as u32 };
-            events.push(Event::Packet { queue: Queue::Quick, buf, vnet, span });
+            events.push(Event::Packet { queue, buf, vnet, span });
         }
     }
 

@@ -41,6 +41,18 @@ fn flows_go_by_what_they_send() {
 }
 
 #[test]
+fn what_was_left_behind_is_told() {
+    let mut lanes = Lanes::default();
+    let (packet, answer) = (packet(UDP, 2_000, 80, 60), packet(UDP, 80, 2_000, 60));
+    assert!(lanes.on_read(Queue::Bulk, &packet, millis(0)), "nobody knows what else of it was read");
+    assert!(!lanes.on_read(Queue::Bulk, &packet, millis(1)));
+    assert_eq!(lanes.choose(&answer, millis(2), ALL), Queue::Quick);
+    assert!(lanes.on_read(Queue::Bulk, &packet, millis(3)));
+    assert!(!lanes.on_read(Queue::Quick, &packet, millis(3)));
+    assert!(!lanes.on_read(Queue::Quick, &packet, millis(4)));
+}
+
+#[test]
 fn super_packets_are_known_by_their_beginning() {
     let mut lanes = Lanes::default();
     lanes.on_read(Queue::Quick, &packet(TCP, 2_000, 80, 60_000), millis(0));
@@ -68,7 +80,9 @@ fn roomy() -> Lanes {
     loop {
         let mut lanes = Lanes::default();
         let flows = [0, 1, 2, 3].map(|flow| packet(UDP, 2_000 + flow, 80, 60));
-        flows.iter().for_each(|packet| lanes.on_read(Queue::Quick, packet, millis(0)));
+        for flow in &flows {
+            lanes.on_read(Queue::Quick, flow, millis(0));
+        }
         if lanes.places.iter().filter(|place| place.flow != 0).count() == flows.len() {
             return lanes;
         }

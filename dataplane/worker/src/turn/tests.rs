@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use ringmesh_io::{
     Limits,
-    sim::{Conditions, World},
+    sim::{Conditions, World, Written},
 };
 use ringmesh_tunnel::{device::Place, limits::STAGED_MAX};
 
@@ -43,6 +43,47 @@ fn packets_cross_both_ways_as_they_were() {
         assert_eq!((ours.rx_packets, ours.rx_bytes > 0), (theirs.tx_packets, true));
         assert_eq!(ours.drops, [0; Drop::COUNT]);
     }
+}
+
+#[test]
+fn what_is_quick_goes_before_bulk_but_never_before_its_own_flow() {
+    let mut pair = Pair::joined(1, Conditions::PERFECT, Limits::default());
+    let bulk = [1, 2].map(|number| packets::plain(LEFT4, RIGHT4, 1_400, number));
+    let quick = [1, 2, 3].map(|number| packets::plain(LEFT6, RIGHT6, 100, number));
+    let mut cross = |fed: &[(Queue, &Vec<u8>)]| {
+        for (queue, packet) in fed {
+            pair.left.workers[0].port.feed_to(*queue, VnetHdr::NONE, packet);
+        }
+        pair.turn();
+        pair.turn();
+        pair.right.take_packets()
+    };
+    assert_same(&cross(&[(Queue::Bulk, &bulk[0])]), &bulk[..1], "the first");
+    let arrived = cross(&[(Queue::Bulk, &bulk[1]), (Queue::Quick, &quick[0])]);
+    assert_same(&arrived, &[quick[0].clone(), bulk[1].clone()], "another flow");
+    let arrived = cross(&[(Queue::Bulk, &quick[1]), (Queue::Quick, &quick[2])]);
+    assert_same(&arrived, &quick[1..], "the flow had just moved");
+}
+
+#[test]
+fn answers_to_bulk_are_written_where_bulk_waits() {
+    let mut pair = Pair::joined(1, Conditions::PERFECT, Limits::default());
+    let (vnet, bulk) = packets::udp_super(LEFT4, RIGHT4, 9, &packets::noise(12_345, 1), 1_200);
+    pair.left.feed(0, vnet, &bulk);
+    pair.left.feed(0, VnetHdr::NONE, &packets::udp(LEFT4, RIGHT4, 10, b"a move"));
+    for port in [9, 10] {
+        let mut answer = packets::udp(RIGHT4, LEFT4, port, b"an answer");
+        // From and to the other's ports; the checksum stays what it was.
+        answer[20..24].rotate_left(2);
+        pair.right.feed(0, VnetHdr::NONE, &answer);
+    }
+    pair.turn();
+    pair.turn();
+    for Written { queue, bytes, .. } in pair.left.take_written() {
+        let port = u16::from_be_bytes([bytes[22], bytes[23]]);
+        assert_eq!(queue, if port == 9 { Queue::Bulk } else { Queue::Quick }, "port {port}");
+    }
+    assert_eq!(pair.left.counters().rx_packets, 2);
 }
 
 #[test]
