@@ -155,9 +155,11 @@ fn learn_peer(state: &mut State, slot: u32, key: PublicKey, row: &PeerStats) {
         if remote_of(&row.state.endpoint).is_some() {
             peer.endpoints.set_first(row.state.endpoint);
         }
-        // TAI64N is big-endian, so the greater one is the later one.
-        peer.greatest_timestamp = peer.greatest_timestamp.max(row.state.greatest_timestamp);
-        peer.had_session = row.state.has_session;
+        peer.change_more(|more| {
+            // TAI64N is big-endian, so the greater one is the later one.
+            more.greatest_timestamp = more.greatest_timestamp.max(row.state.greatest_timestamp);
+            more.had_session = row.state.has_session;
+        });
     });
 }
 

@@ -19,7 +19,7 @@ impl Control {
             let now = self.now(slot, peer.public_key);
             Peer {
                 public_key: peer.public_key,
-                preshared_key: peer.preshared_key.as_ref().map_or(&[0; 32], Secret::expose),
+                preshared_key: peer.preshared_key(),
                 endpoint: remote_of(&now.state.endpoint).or_else(|| remote_of(&peer.endpoints.first())),
                 last_handshake: (now.state.last_handshake_secs, now.state.last_handshake_nanos),
                 rx_bytes: now.rx_bytes,

@@ -20,7 +20,7 @@ use ringmesh_wire::keys::PublicKey;
 use x25519_dalek::StaticSecret;
 
 pub(crate) use endpoints::Endpoints;
-pub(crate) use peers::{Peer, Peers};
+pub(crate) use peers::{More, Peer, Peers};
 pub(crate) use ranges::Ranges;
 
 /// Device and peers.
@@ -78,18 +78,19 @@ impl State {
                 endpoints,
                 greatest_timestamp,
                 had_session,
-            } => self.peers.set(
-                *slot,
-                Peer {
-                    public_key: PublicKey(*public_key),
-                    preshared_key: Some(preshared_key.clone()).filter(|key| *key.expose() != [0; 32]),
-                    keepalive_secs: *keepalive_secs,
-                    endpoints: (*endpoints).into(),
-                    greatest_timestamp: *greatest_timestamp,
-                    had_session: *had_session,
-                    allowed_ips: Default::default(),
-                },
-            ),
+            } => {
+                let mut peer = Peer::new(PublicKey(*public_key));
+                peer.keepalive_secs = *keepalive_secs;
+                peer.endpoints = (*endpoints).into();
+                peer.change_more(|more| {
+                    *more = More {
+                        preshared_key: preshared_key.clone(),
+                        greatest_timestamp: *greatest_timestamp,
+                        had_session: *had_session,
+                    }
+                });
+                self.peers.set(*slot, peer);
+            }
             Command::RemovePeer { slot, public_key } => self.peers.remove(*slot, PublicKey(*public_key)),
             Command::AddAllowedIp { slot, public_key, addr, prefix } => {
                 if let Ok(range) = Cidr::new(*addr, *prefix) {
@@ -131,42 +132,17 @@ impl Device {
 }
 
 impl Peer {
-    /// A peer of which only the key is known.
-    pub(crate) fn new(public_key: PublicKey) -> Self {
-        Self {
-            public_key,
-            preshared_key: None,
-            keepalive_secs: 0,
-            endpoints: Endpoints::default(),
-            greatest_timestamp: [0; 12],
-            had_session: false,
-            allowed_ips: Default::default(),
-        }
-    }
-
-    /// A copy that has no allowed IPs.
-    pub(crate) fn without_ranges(&self) -> Self {
-        Self {
-            public_key: self.public_key,
-            preshared_key: self.preshared_key.clone(),
-            keepalive_secs: self.keepalive_secs,
-            endpoints: self.endpoints.clone(),
-            greatest_timestamp: self.greatest_timestamp,
-            had_session: self.had_session,
-            allowed_ips: Ranges::default(),
-        }
-    }
-
     /// The command that makes this peer, without its allowed IPs.
     pub(crate) fn command(&self, slot: u32) -> Command {
+        let More { preshared_key, greatest_timestamp, had_session } = self.more();
         Command::SetPeer {
             slot,
             public_key: self.public_key.0,
-            preshared_key: self.preshared_key.clone().unwrap_or_else(|| Secret::new(&[0; 32])),
+            preshared_key,
             keepalive_secs: self.keepalive_secs,
             endpoints: self.endpoints.all(),
-            greatest_timestamp: self.greatest_timestamp,
-            had_session: self.had_session,
+            greatest_timestamp,
+            had_session,
         }
     }
 

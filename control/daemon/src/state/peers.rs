@@ -21,18 +21,73 @@ use super::{Endpoints, Ranges};
 pub(crate) struct Peer {
     /// Who it is.
     pub(crate) public_key: PublicKey,
-    /// Never zeros.
-    pub(crate) preshared_key: Option<Secret>,
     /// Persistent keepalive in seconds; 0 is off.
     pub(crate) keepalive_secs: u16,
     /// Where it may be reached.
     pub(crate) endpoints: Endpoints,
+    /// Its ranges.
+    pub(crate) allowed_ips: Ranges,
+    /// Never as it is by default.
+    more: Option<Box<More>>,
+}
+
+const _: () = assert!(size_of::<Peer>() <= 104, "100,000 peers have one each");
+
+/// What most of very many peers do not have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct More {
+    /// Zeros: none.
+    pub(crate) preshared_key: Secret,
     /// Greatest TAI64N of its initiations.
     pub(crate) greatest_timestamp: [u8; 12],
     /// Whether it had a session when its data plane died.
     pub(crate) had_session: bool,
-    /// Its ranges.
-    pub(crate) allowed_ips: Ranges,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self { preshared_key: Secret::new(&[0; 32]), greatest_timestamp: [0; 12], had_session: false }
+    }
+}
+
+impl Peer {
+    /// A peer of which only the key is known.
+    pub(crate) fn new(public_key: PublicKey) -> Self {
+        Self {
+            public_key,
+            keepalive_secs: 0,
+            endpoints: Endpoints::default(),
+            allowed_ips: Ranges::default(),
+            more: None,
+        }
+    }
+
+    /// A copy that has no allowed IPs.
+    pub(crate) fn without_ranges(&self) -> Self {
+        Self {
+            public_key: self.public_key,
+            keepalive_secs: self.keepalive_secs,
+            endpoints: self.endpoints.clone(),
+            allowed_ips: Ranges::default(),
+            more: self.more.clone(),
+        }
+    }
+
+    /// Zeros: none.
+    pub(crate) fn preshared_key(&self) -> &[u8; 32] {
+        self.more.as_deref().map_or(&[0; 32], |more| more.preshared_key.expose())
+    }
+
+    pub(crate) fn more(&self) -> More {
+        self.more.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Changes what few peers have.
+    pub(crate) fn change_more(&mut self, change: impl FnOnce(&mut More)) {
+        let mut more = self.more.take().unwrap_or_default();
+        change(&mut more);
+        self.more = Some(more).filter(|more| **more != More::default());
+    }
 }
 
 /// All peers of the device.

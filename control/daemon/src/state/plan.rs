@@ -150,11 +150,11 @@ impl Plan<'_> {
         });
         let mut peer = known.clone().unwrap_or_else(|| Peer::new(set.public_key));
         if fresh {
-            peer.preshared_key = None;
+            peer.change_more(|more| more.preshared_key = Secret::new(&[0; 32]));
             peer.keepalive_secs = 0;
         }
         if let Some(key) = &set.preshared_key {
-            peer.preshared_key = Some(Secret::new(key.expose())).filter(|key| *key.expose() != [0; 32]);
+            peer.change_more(|more| more.preshared_key = Secret::new(key.expose()));
         }
         if let Some(secs) = set.keepalive_secs {
             peer.keepalive_secs = secs;
@@ -166,7 +166,7 @@ impl Plan<'_> {
             }
         }
         if known.as_ref() != Some(&peer) {
-            peer.had_session = false;
+            peer.change_more(|more| more.had_session = false);
             self.push(peer.command(slot));
         }
         Ok(())

@@ -118,3 +118,26 @@ proptest! {
         prop_assert!(state.peers.free_slot().is_some_and(|slot| state.peers.at(slot).is_none()));
     }
 }
+
+/// A state that was made by its own commands is the same state, also with what few peers have.
+#[test]
+fn what_few_peers_have_is_kept_and_can_go() {
+    let rare = |preshared_key: u8, stamp: u8, had_session: bool| Command::SetPeer {
+        slot: 0,
+        public_key: [1; 32],
+        preshared_key: Secret::new(&[preshared_key; 32]),
+        keepalive_secs: 0,
+        endpoints: [Endpoint::None; 4],
+        greatest_timestamp: [stamp; 12],
+        had_session,
+    };
+    for command in
+        [rare(0, 0, false), rare(7, 0, false), rare(0, 9, false), rare(0, 0, true), rare(7, 9, true)]
+    {
+        let state = made_of(std::slice::from_ref(&command));
+        assert_eq!(state.commands().nth(1), Some(command));
+        let mut peer = state.peers.at(0).expect("it was set").clone();
+        peer.change_more(|more| *more = super::More::default());
+        assert_eq!(peer, super::Peer::new(PublicKey([1; 32])), "nothing is left of it");
+    }
+}
