@@ -127,7 +127,7 @@ pub const TEXT_MAX: usize = 512;
 
 /// Fds of [`ToPlane::Start`], sorted.
 pub struct StartFds {
-    /// The TUN queues of each worker.
+    /// The TUN queues of each worker, bulk and quick.
     pub tun: Vec<[OwnedFd; 2]>,
     /// UDP sockets, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
@@ -179,7 +179,7 @@ impl AttachFds {
 
 /// Fds of [`FromPlane::Hello`], sorted.
 pub struct HelloFds {
-    /// The TUN queues of each worker.
+    /// The TUN queues of each worker, bulk and quick.
     pub tun: Vec<[OwnedFd; 2]>,
     /// UDP sockets of set 0, in the order of the workers, and one more.
     pub sockets: Vec<OwnedFd>,
@@ -375,16 +375,20 @@ fn read_ifname(fields: &mut Reader<'_>) -> Result<String, Refused> {
 
 fn read_counts(fields: &mut Reader<'_>) -> Result<(u16, u16), Refused> {
     let workers = Claim::new(fields.u16()?).within(1, WORKERS_MAX as u16, "workers")?;
-    let sockets = Claim::new(fields.u16()?).at_most(workers + 1, "sockets")?;
+    let sockets = Claim::new(fields.u16()?).at_most(sockets_of(workers), "sockets")?;
     Ok((workers, sockets))
 }
 
 fn read_sockets(fields: &mut Reader<'_>) -> Result<(u8, u16), Refused> {
     let set = Claim::new(fields.u8()?).below(SOCKETS_MAX, "socket set")?;
-    Ok((set, Claim::new(fields.u16()?).at_most(WORKERS_MAX as u16 + 1, "sockets")?))
+    Ok((set, Claim::new(fields.u16()?).at_most(sockets_of(WORKERS_MAX as u16), "sockets")?))
 }
 
-const _: () = assert!(2 * WORKERS_MAX as usize + WORKERS_MAX as usize + 1 + 4 <= FDS_MAX);
+/// Sockets of a set: one per worker, and one for what is no data message.
+const fn sockets_of(workers: u16) -> u16 {
+    workers + 1
+}
+const _: () = assert!(2 * WORKERS_MAX as usize + sockets_of(WORKERS_MAX as u16) as usize + 4 <= FDS_MAX);
 
 /// IFNAMSIZ without its zero.
 const IFNAME_MAX: usize = 15;

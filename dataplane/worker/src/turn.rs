@@ -223,7 +223,7 @@ impl<P: Port> Worker<P> {
             let Event::Packet { queue, span, .. } = *event else { continue };
             let Some(packet) = slice(self.port.region(), span) else { continue };
             first &= !self.lanes.on_read(queue, packet, self.now);
-            hurries |= queue == Queue::Quick && !flow::is_acknowledgement(packet);
+            hurries = hurries || queue == Queue::Quick && !flow::is_acknowledgement(packet);
         }
         if !first {
             return;

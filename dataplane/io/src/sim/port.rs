@@ -49,7 +49,7 @@ pub struct SimPort {
     world: World,
     addresses: Vec<SocketAddr>,
     region: Vec<u8>,
-    /// Free buffers: for the TUN device, for datagrams, spare.
+    /// Free buffers: for the TUN device (both queues, as many as for bulk), for datagrams, spare.
     free: [Free; 3],
     bounds: [u16; 2],
     held: Vec<bool>,
